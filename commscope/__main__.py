@@ -1,0 +1,5 @@
+"""`python -m commscope`."""
+
+from commscope.cli.main import main
+
+main()

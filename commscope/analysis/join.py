@@ -1,0 +1,205 @@
+"""Tables of all ranks -> Analysis: matched instances on one clock, waits, stalls, windows, critical paths.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from commscope.analysis.causes import causes_of
+from commscope.analysis.clock import common_time, solve_clock
+from commscope.analysis.clock_doubt import clock_gaps
+from commscope.analysis.critical_path import critical_paths
+from commscope.analysis.exposure import with_waits
+from commscope.analysis.join_gaps import captures_apart, gaps_of, merged_gaps
+from commscope.analysis.joined import Joined
+from commscope.analysis.match import Matched, match, renumbered
+from commscope.analysis.members import with_members
+from commscope.analysis.result import (
+    Analysis,
+    Clock,
+    Intervals,
+    Matching,
+    RankAnalysis,
+    RankBreakdown,
+    Window,
+)
+from commscope.analysis.signature import ABSENT, Rows, rows_of
+from commscope.analysis.stalls import stalls_of
+from commscope.analysis.waits import Waits, waits_of
+from commscope.errors import IncompleteTrace
+from commscope.schema import CAPTURE
+from commscope.trace import Gap, Int64, RankMemory, RunInfo
+
+
+def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ()) -> Analysis:
+    """All ranks joined. Raises IncompleteTrace where there is no rank at all."""
+    if not ranks:
+        raise IncompleteTrace("no rank could be analyzed", where=str(info.path))
+    ordered = sorted(ranks, key=lambda one: one.rank)
+    run = _completed(info, ordered)
+    table = pd.concat([one.instances for one in ordered], ignore_index=True)
+    joined = _joined(table, ordered, run)
+    waits = waits_of(joined.common, joined.instance, clocked=joined.clock is not None)
+    present = tuple(one.rank for one in ordered)
+    missing = tuple(sorted(set(range(run.world_size or 0)) - set(present)))
+    instances = _table(table, joined, waits)
+    if run.world_size and not missing:
+        instances = with_members(instances)
+    rank_windows = {one.rank: _common_windows(one, joined.clock) for one in ordered}
+    windows = _windows(rank_windows)
+    causes = causes_of(ordered, instances, joined.clock)
+    return Analysis(
+        run=run,
+        ranks=present,
+        missing_ranks=missing,
+        gaps=merged_gaps(
+            (
+                *gaps,
+                *(gap for one in ordered for gap in one.gaps),
+                *captures_apart(ordered),
+                *gaps_of(joined, present, missing),
+                *clock_gaps(joined.clock, instances, {one.rank: one.host for one in ordered}),
+            )
+        ),
+        windows=windows,
+        rank_windows=rank_windows,
+        breakdown=_breakdown(ordered, joined, waits),
+        instances=instances,
+        matching=joined.matching,
+        clock=joined.clock,
+        stalls=stalls_of(instances, causes.dominant),
+        critical_paths=critical_paths(ordered, instances, joined.clock, windows),
+        memory=_memory(run, ordered),
+        skeletons=tuple(one.skeleton for one in ordered if one.skeleton is not None),
+        coverage={one.rank: one.coverage for one in ordered},
+        stall_causes=causes.rows,
+        compute={one.rank: _common_compute(one, joined.clock) for one in ordered},
+    )
+
+
+def _common_compute(one: RankAnalysis, clock: Clock | None) -> Intervals:
+    start_ns, end_ns = one.compute.start_ns, one.compute.end_ns
+    return Intervals(common_time(clock, one.rank, start_ns), common_time(clock, one.rank, end_ns))
+
+
+def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) -> Joined:
+    posting = [one.rank for one in ranks if one.backend == "gloo"]
+    rows = rows_of(table, {one.rank: (*one.groups, *run.groups) for one in ranks}, posting)
+    sets = {tuple(sorted(group.ranks)) for one in ranks for group in (*one.groups, *run.groups)}
+    hosts = {one.rank: one.host for one in ranks}
+    found = match(rows, sorted(sets), hosts)
+    solved = solve_clock(rows, found.instance, hosts)
+    late = np.append(solved.refused, False)[found.instance] & (found.instance >= 0)
+    common = _on_common_clock(rows, solved.clock)
+    kept = renumbered(common, np.where(late, ABSENT, found.instance))
+    first = min(one.rank for one in ranks)
+    home = solved.component.get(first)
+    return Joined(
+        rows=rows,
+        common=common,
+        instance=kept,
+        matching=_counted(found, kept, found.refused | late),
+        clock=solved.clock,
+        contradicted=bool(len(solved.refused)) and bool(solved.refused.all()),
+        untied=tuple(rank for rank, number in sorted(solved.component.items()) if number != home),
+    )
+
+
+def _on_common_clock(rows: Rows, clock: Clock | None) -> Rows:
+    starts, ends = rows.start_ns.copy(), rows.end_ns.copy()
+    for rank in np.unique(rows.rank).tolist():
+        here = rows.rank == rank
+        starts[here] = common_time(clock, rank, starts[here])
+        ends[here] = common_time(clock, rank, ends[here])
+    return replace(rows, start_ns=starts, end_ns=ends)
+
+
+def _counted(found: Matched, instance: Int64, refused: np.ndarray) -> Matching:
+    matched = instance >= 0
+    total = len(np.unique(found.number))
+    proved = len(np.unique(instance[matched]))
+    thrown = len(np.unique(found.number[refused & ~matched]))
+    method = found.methods[0] if len(found.methods) == 1 else "mixed" if found.methods else "none"
+    return Matching(
+        instances=total, matched=proved, unmatched=total - proved - thrown, refused=thrown, method=method
+    )
+
+
+def _table(table: pd.DataFrame, joined: Joined, waits: Waits) -> pd.DataFrame:
+    """The instance table on the common clock with what the match tells; absent where unmatched."""
+    absent = joined.instance < 0
+
+    def column(values: Int64) -> pd.Series:
+        return pd.Series(pd.array(values, dtype="Int64"), index=table.index).mask(absent | (values < 0))
+
+    issue = table["issue_ns"] + (joined.common.start_ns - joined.rows.start_ns)
+    return table.assign(
+        start_ns=joined.common.start_ns,
+        end_ns=joined.common.end_ns,
+        issue_ns=issue.astype("Int64"),
+        instance=column(joined.instance),
+        lateness_ns=column(waits.lateness_ns),
+        wait_ns=column(waits.wait_ns),
+        transfer_ns=column(waits.transfer_ns),
+        culprit=column(waits.culprit),
+        transfer_free_ns=column(waits.transfer_free_ns),
+    )
+
+
+def _breakdown(ranks: Sequence[RankAnalysis], joined: Joined, waits: Waits) -> tuple[RankBreakdown, ...]:
+    rows: list[RankBreakdown] = []
+    for one in ranks:
+        here = joined.rows.rank == one.rank
+        transfer = pd.Series(pd.array(waits.transfer_ns[here], dtype="Int64"))
+        rows.extend(with_waits(one, transfer.mask(joined.instance[here] < 0)))
+    return tuple(rows)
+
+
+def _common_windows(rank: RankAnalysis, clock: Clock | None) -> tuple[Window, ...]:
+    stamps = np.array([(one.start_ns, one.end_ns) for one in rank.windows], dtype=np.int64).reshape(-1, 2)
+    moved = common_time(clock, rank.rank, stamps)
+    return tuple(
+        replace(one, start_ns=int(start), end_ns=int(end))
+        for one, (start, end) in zip(rank.windows, moved, strict=True)
+    )
+
+
+def _windows(rank_windows: dict[int, tuple[Window, ...]]) -> tuple[Window, ...]:
+    """Each window from its earliest start to its latest end over the ranks; capture first, then in time."""
+    spans: dict[str, Window] = {}
+    for window in (window for windows in rank_windows.values() for window in windows):
+        seen = spans.get(window.name, window)
+        spans[window.name] = replace(
+            window, start_ns=min(seen.start_ns, window.start_ns), end_ns=max(seen.end_ns, window.end_ns)
+        )
+    return tuple(sorted(spans.values(), key=lambda window: (window.name != CAPTURE, window.start_ns)))
+
+
+def _completed(info: RunInfo, ranks: Sequence[RankAnalysis]) -> RunInfo:
+    """Facts the run's own file does not state, as the ranks tell them."""
+    sizes = [one.world_size for one in ranks if one.world_size is not None]
+    backends = [one.backend for one in ranks if one.backend is not None]
+    groups = {(group.name, group.ranks): group for one in ranks for group in one.groups}
+    devices = tuple(dict.fromkeys(device for one in ranks for device in one.devices))
+    return replace(
+        info,
+        world_size=info.world_size if info.world_size is not None else max(sizes, default=None),
+        backend=info.backend or (backends[0] if backends else None),
+        groups=info.groups or tuple(groups.values()),
+        devices=info.devices or devices,
+        versions=info.versions or ranks[0].versions,
+    )
+
+
+def _memory(info: RunInfo, ranks: Sequence[RankAnalysis]) -> tuple[RankMemory, ...]:
+    """What the recorder measured, and what the traces show beside it."""
+    told = {(row.rank, row.kind): row for row in info.memory}
+    for one in ranks:
+        if one.memory is not None:
+            told.setdefault((one.rank, one.memory.kind), one.memory)
+    return tuple(told[key] for key in sorted(told))

@@ -1,0 +1,92 @@
+"""What the join could not say, and why: as gaps for every screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from commscope.analysis.joined import Joined
+from commscope.analysis.result import RankAnalysis
+from commscope.trace import Gap
+from commscope.units import format_ranks
+
+
+def gaps_of(joined: Joined, present: tuple[int, ...], missing: tuple[int, ...]) -> tuple[Gap, ...]:
+    """Gaps of matching and clocks."""
+    gaps = []
+    matching = joined.matching
+    if missing:
+        gaps.append(
+            Gap(
+                "missing_ranks",
+                f"{format_ranks(missing)} not in the run",
+                missing,
+                cost="waits for them are not seen",
+            )
+        )
+    if len(present) == 1:
+        gaps.append(
+            Gap(
+                "one_rank",
+                "only one rank was recorded, so nothing can be matched",
+                present,
+                cost="wait cannot be told from transfer",
+                hint="record every rank of the group",
+            )
+        )
+    elif matching.unmatched:
+        message = (
+            f"{matching.unmatched} of {matching.instances} collectives could not be proved on every member"
+        )
+        gaps.append(Gap("unmatched", message, cost="their wait and transfer are unknown"))
+    if matching.refused:
+        message = (
+            f"{matching.refused} pairings were refused: they contradict each other in kind, size or time"
+        )
+        gaps.append(Gap("refused", message, cost="their wait and transfer are unknown"))
+    if joined.contradicted:
+        gaps.append(
+            Gap(
+                "clock_infeasible",
+                "no clock offsets satisfy the matched collectives",
+                present,
+                cost="no waits",
+            )
+        )
+    elif joined.clock is None and len(present) > 1:
+        gaps.append(Gap("no_clock", "no matched collective ties the ranks' clocks together", present))
+    elif joined.untied:
+        gaps.append(
+            Gap(
+                "clock_untied",
+                f"no matched collective ties {format_ranks(joined.untied)} to rank {present[0]}'s clock",
+                joined.untied,
+                cost="their times against the other ranks' are as recorded",
+            )
+        )
+    return tuple(gaps)
+
+
+def captures_apart(ranks: Sequence[RankAnalysis]) -> tuple[Gap, ...]:
+    """A gap where the ranks' captures, as their own clocks say, have no moment in common."""
+    captures = [window for one in ranks for window in one.windows[:1] if window.end_ns > window.start_ns]
+    if len(captures) < 2 or max(one.start_ns for one in captures) < min(one.end_ns for one in captures):
+        return ()
+    return (
+        Gap(
+            "no_common_time",
+            "the ranks' captures do not overlap in time",
+            tuple(one.rank for one in ranks),
+            cost="waiting can be told only if the clocks are wrong and the collectives still match",
+            hint="ranks of two runs in one folder? else synchronise the hosts' clocks",
+        ),
+    )
+
+
+def merged_gaps(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """One gap for equal messages of several ranks."""
+    merged: dict[tuple[str, str], Gap] = {}
+    for gap in gaps:
+        seen = merged.get((gap.code, gap.message))
+        ranks = tuple(sorted({*gap.ranks, *(seen.ranks if seen else ())}))
+        merged[gap.code, gap.message] = Gap(gap.code, gap.message, ranks, gap.serious, gap.cost, gap.hint)
+    return tuple(merged.values())

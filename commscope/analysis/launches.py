@@ -1,0 +1,114 @@
+"""Which host call launched which device event, and when that was on the device's clock.
+
+Takes a trace, its device events and what is known of its collectives; gives its Calls and the launch of each
+device event.
+
+Host and device stamp with clocks of their own; where kernels seem to start before their launch, or work to
+end after the call that waited for it, the calls are moved by one and the same time, and single ones further
+where their kernel still comes first; threads keep their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from commscope.analysis.attribution import Attribution
+from commscope.analysis.awaited import awaited_work
+from commscope.analysis.nesting import launch_rows
+from commscope.schema import EventKind
+from commscope.trace import Events, Int64, Mask, RankTrace
+
+_EARLY = 0.001  # share of launches that may seem later than their kernel for other reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls in order of start, on the device's clock; `begin` and `finish` are nodes, -1 where none."""
+
+    row: Int64
+    start_ns: Int64
+    end_ns: Int64
+    lane: Int64
+    blocks: Mask
+    issues: Int64  # collective it launches, -1
+    begin: Int64
+    finish: Int64  # of calls that block
+    awaited: tuple[Int64, Int64]  # device events and the synchronising calls known to wait for them
+
+
+def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[Calls, Int64]:
+    """The calls that launch or block, and which of them launched each device event in `rows`, or -1."""
+    events = trace.events
+    launch_row = launch_rows(events)[rows]
+    found = launch_row >= 0
+    waits = np.array(["Synchronize" in name for name in events.names], dtype=bool)
+    waiting = np.flatnonzero(events.is_kind(EventKind.RUNTIME) & waits[events.name_id])
+    row = np.union1d(launch_row[found], waiting).astype(np.int64)
+    launch = np.where(found, np.searchsorted(row, launch_row), -1)
+    launch_ns = np.where(found, events.start_ns[launch_row], events.start_ns[rows])
+    works, waits_for = awaited_work(trace, rows, launch_ns, waiting)
+    awaited = (works, np.searchsorted(row, waiting[waits_for]))
+    start, end = _on_device_clock(events, rows, (row, launch), awaited)
+    none = np.full(len(row), -1)
+    blocks = _blocking((start, end), launch, events.end_ns[rows])
+    issues = _issued(len(row), launch, instances_of(attribution, len(events))[rows])
+    lane = events.lane_id[row].astype(np.int64)
+    return Calls(row, start, end, lane, blocks, issues, none, none, awaited), launch
+
+
+def instances_of(attribution: Attribution, count: int) -> Int64:
+    """For each of `count` events the collective it is, or -1."""
+    instance = np.full(count, -1)
+    instance[attribution.instance_rows] = np.arange(len(attribution.instance_rows))
+    return instance
+
+
+def _issued(count: int, launch: Int64, instance: Int64) -> Int64:
+    issues = np.full(count, -1)
+    mine = (launch >= 0) & (instance >= 0)
+    issues[launch[mine]] = instance[mine]
+    return issues
+
+
+def _on_device_clock(
+    events: Events, rows: Int64, calls: tuple[Int64, Int64], awaited: tuple[Int64, Int64]
+) -> tuple[Int64, Int64]:
+    """Start and end of each call, moved to where no kernel starts before its launch.
+
+    Where work seems to end after the call that waited for it returned, they are moved on as far as launches
+    allow.
+    """
+    row, launch = calls
+    start, end = events.start_ns[row], events.end_ns[row]
+    known = np.flatnonzero(launch >= 0)
+    if len(known) == 0:
+        return start, end
+    latency = events.start_ns[rows[known]] - start[launch[known]]
+    room = int(np.quantile(latency, _EARLY))
+    works, waits = awaited
+    overdue = int((events.end_ns[rows[works]] - end[waits]).max(initial=0))
+    shift = min(room, overdue)
+    start, end = start + shift, end + shift
+    latest = start.copy()
+    np.minimum.at(latest, launch[known], events.start_ns[rows[known]])
+    lane = events.lane_id[row]
+    for thread in np.unique(lane):
+        mine = np.flatnonzero(lane == thread)
+        mine = mine[np.lexsort((mine, events.start_ns[row[mine]]))]
+        latest[mine] = np.minimum.accumulate(latest[mine][::-1])[::-1]
+        end[mine[:-1]] = np.minimum(end[mine[:-1]], latest[mine[1:]])
+    return latest, np.maximum(end, latest)
+
+
+def _blocking(calls: tuple[Int64, Int64], launch: Int64, device_end_ns: Int64) -> Mask:
+    """Calls that only synchronise, and launches that return within half their own time after their work."""
+    start, end = calls
+    done = np.full(len(start), np.iinfo(np.int64).min)
+    known = launch >= 0
+    np.maximum.at(done, launch[known], device_end_ns[known])
+    launches = np.zeros(len(start), dtype=bool)
+    launches[launch[known]] = True
+    at_once: Mask = (done >= start) & (done <= end) & (2 * (end - done) < end - start)
+    return ~launches | at_once

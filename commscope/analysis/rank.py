@@ -1,0 +1,187 @@
+"""One rank analyzed alone.
+
+Takes RankTrace, gives RankAnalysis; pure, so it can be mapped over ranks anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from commscope.analysis import host
+from commscope.analysis import intervals as iv
+from commscope.analysis.attribution import PHASES, Attribution, Busy
+from commscope.analysis.breakdown import Owned, breakdown_of, host_bound_time
+from commscope.analysis.collectives import Instances, Placing, instance_table, ordered_instances
+from commscope.analysis.coverage import coverage_of, device_is_missing, gaps_of
+from commscope.analysis.grouped import with_calls
+from commscope.analysis.layers import layers_of, microbatches_of
+from commscope.analysis.memory import peak_memory
+from commscope.analysis.nesting import NONE, launch_rows
+from commscope.analysis.phases import phases_of
+from commscope.analysis.result import Intervals, RankAnalysis, RankBreakdown, Window
+from commscope.analysis.skeleton import build_skeleton
+from commscope.analysis.sources import instance_sources
+from commscope.analysis.steps import capture_window, extend_last, step_windows, window_of
+from commscope.schema import EventKind, Phase
+from commscope.trace import Events, Int32, Int64, RankTrace
+
+
+def analyze_rank(trace: RankTrace) -> RankAnalysis:
+    """Everything one rank's trace says by itself; an event that ends before it starts takes no time."""
+    trace = _forward_in_time(trace)
+    parts = _Parts.of(trace)
+    attribution, instances = parts.attribution, parts.table
+    windows = (_capture(trace, attribution), *attribution.windows)
+    host_bound = None if device_is_missing(trace) else _host_bound(trace, parts, windows)
+    return RankAnalysis(
+        rank=trace.rank,
+        host=trace.host,
+        backend=trace.backend,
+        world_size=trace.world_size,
+        source=str(trace.source),
+        groups=trace.groups,
+        windows=windows,
+        breakdown=_breakdown(trace, parts, windows, host_bound),
+        instances=instances,
+        exposed=iv.difference(attribution.communication, attribution.compute),
+        compute=attribution.compute,
+        skeleton=None if device_is_missing(trace) else build_skeleton(trace, attribution, instances, windows),
+        memory=peak_memory(trace, attribution.phase),
+        versions=trace.versions,
+        devices=trace.devices,
+        gaps=gaps_of(trace, attribution, instances, parts.launches),
+        coverage=coverage_of(trace, attribution, instances, parts.launches),
+        recompute=_recompute(trace.events, attribution),
+        host_bound=host_bound,
+    )
+
+
+def attribute(trace: RankTrace) -> tuple[Attribution, pd.DataFrame]:
+    """What each event of a rank is part of, and the table of its collective instances."""
+    parts = _Parts.of(_forward_in_time(trace))
+    return parts.attribution, parts.table
+
+
+def _forward_in_time(trace: RankTrace) -> RankTrace:
+    events = trace.events
+    if (events.end_ns >= events.start_ns).all():
+        return trace
+    return replace(trace, events=replace(events, end_ns=np.maximum(events.start_ns, events.end_ns)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What both entries need."""
+
+    attribution: Attribution
+    table: pd.DataFrame
+    launches: Int64
+
+    @staticmethod
+    def of(trace: RankTrace) -> _Parts:
+        events = trace.events
+        launches = launch_rows(events)
+        sources = with_calls(events, instance_sources(trace, launches))
+        instances = ordered_instances(trace, sources)
+        for one in instances.sources:
+            for row in one.work:
+                launches[row] = launches[row] if launches[row] >= 0 else one.launch
+        windows = step_windows(events)
+        placing = Placing(
+            phases_of(events, launches, windows),
+            layers_of(events, launches),
+            microbatches_of(events, launches),
+            _windows_of_rows(events, launches, windows),
+            windows,
+        )
+        table = instance_table(trace, instances, placing)
+        return _Parts(_attribution(trace, instances, placing), table, launches)
+
+
+def _windows_of_rows(events: Events, launches: Int64, windows: tuple[Window, ...]) -> Int32:
+    """The step each event was issued in."""
+    issued = np.where(launches >= 0, events.start_ns[launches], events.start_ns)
+    return window_of(windows, issued)
+
+
+def _attribution(trace: RankTrace, instances: Instances, placing: Placing) -> Attribution:
+    events = trace.events
+    work = np.array([row for one in instances.sources for row in one.work], np.int64)
+    busy = _busy(trace, work)
+    spans = {kind: np.flatnonzero(busy == kind) for kind in (Busy.COMPUTE, Busy.COMMUNICATION, Busy.COPY)}
+    compute, communication, copy = (
+        iv.union_of(events.start_ns[rows], events.end_ns[rows]) for rows in spans.values()
+    )
+    blocked = iv.EMPTY
+    if not events.on_device().any():
+        waits = host.waiting(events)
+        compute = iv.difference(compute, waits)
+        blocked = host.standing_still(events, communication, waits)
+    in_last = placing.window == len(placing.windows) - 1
+    ends = events.end_ns[in_last & (busy != Busy.NOT)]
+    return Attribution(
+        busy=busy,
+        phase=placing.phase,
+        layer=placing.layer,
+        microbatch=placing.microbatch,
+        window=placing.window,
+        windows=extend_last(placing.windows, [int(ends.max())] if len(ends) else []),
+        instance_rows=instances.work_rows,
+        issue_rows=instances.issue_rows,
+        compute=compute,
+        communication=communication,
+        copy=copy,
+        blocked=blocked,
+    )
+
+
+def _busy(trace: RankTrace, work: Int64) -> np.ndarray:
+    events = trace.events
+    busy = np.zeros(len(events), np.uint8)
+    if events.on_device().any():
+        busy[events.is_kind(EventKind.KERNEL, EventKind.GRAPH)] = Busy.COMPUTE
+        busy[events.is_kind(EventKind.MEMCPY, EventKind.MEMSET)] = Busy.COPY
+    else:
+        busy[host.computing_rows(events)] = Busy.COMPUTE
+    busy[work] = Busy.COMMUNICATION
+    return busy
+
+
+def _capture(trace: RankTrace, attribution: Attribution) -> Window:
+    """First to last device event; on CPU the step's threads and its collectives' work are the device."""
+    events = trace.events
+    rows = events.on_device()
+    if not rows.any():
+        rows = host.step_rows(events) & events.is_kind(EventKind.OP, EventKind.ANNOTATION)
+        rows |= attribution.busy == Busy.COMMUNICATION
+    return capture_window(events.start_ns[rows], events.end_ns[rows])
+
+
+def _recompute(events: Events, attribution: Attribution) -> Intervals:
+    """Time in which something was computed again."""
+    again = (attribution.busy == Busy.COMPUTE) & (attribution.phase == PHASES.index(Phase.RECOMPUTE))
+    return iv.union_of(events.start_ns[again], events.end_ns[again])
+
+
+def _breakdown(
+    trace: RankTrace, parts: _Parts, windows: tuple[Window, ...], host_bound: Intervals | None
+) -> tuple[RankBreakdown, ...]:
+    attribution = parts.attribution
+    if device_is_missing(trace):
+        return ()
+    owned = Owned(trace.events, attribution, _present_phases(attribution))
+    return tuple(breakdown_of(trace.rank, window, attribution, host_bound, owned) for window in windows)
+
+
+def _host_bound(trace: RankTrace, parts: _Parts, windows: tuple[Window, ...]) -> Intervals | None:
+    whole = Window("", min(one.start_ns for one in windows), max(one.end_ns for one in windows))
+    one = parts.attribution
+    busy = iv.union(one.compute, one.communication, one.copy)
+    return host_bound_time(trace.events, parts.launches, busy, whole)
+
+
+def _present_phases(attribution: Attribution) -> frozenset[Phase]:
+    return frozenset(PHASES[code] for code in np.unique(attribution.phase) if code != NONE)

@@ -1,0 +1,215 @@
+"""What analysis gives: RankAnalysis (one rank, small, picklable) and Analysis (all ranks). Frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from commscope.schema import Phase
+from commscope.trace import Gap, Int64, ProcessGroup, RankMemory, RunInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Disjoint, sorted, non-empty half-open intervals [start, end) in ns. Made by analysis.intervals only."""
+
+    start_ns: Int64
+    end_ns: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span under study: `capture` (first to last device event) or `step N`."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    step: int | None = None
+
+    @property
+    def span_ns(self) -> int:
+        """Length of the window."""
+        return self.end_ns - self.start_ns
+
+
+@dataclass(frozen=True, slots=True)
+class RankBreakdown:
+    """One rank and window: span = compute + exposed + copy + host_bound + idle; overlap lies in compute.
+
+    `exposed_wait_ns` and `exposed_transfer_ns` need the other ranks: None until `join`, and after it where
+    unmatched. The `idle_ns` of the JSON is idle + host_bound.
+    """
+
+    rank: int
+    window: str
+    span_ns: int
+    compute_ns: int
+    communication_ns: int
+    overlapped_ns: int
+    exposed_ns: int
+    copy_ns: int
+    idle_ns: int
+    host_bound_ns: int | None = None
+    exposed_wait_ns: int | None = None
+    exposed_transfer_ns: int | None = None
+    compute_by_phase_ns: dict[Phase, int] | None = None
+    compute_by_layer_ns: dict[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """A rank reduced to the happens-before graph between its collectives: see analysis/skeleton.py.
+
+    Nodes are points in time on the rank's own clock. Edges carry a duration that replays: for every node,
+    time = max over its in-edges (time of source + weight), exactly.
+    """
+
+    rank: int
+    time_ns: Int64  # node -> recorded time
+    instance: npt.NDArray[np.int64]  # node -> index of the collective in the rank's instance table, -1
+    is_end: npt.NDArray[np.bool_]  # node -> end (True) or start (False) of that instance
+    edge_source: npt.NDArray[np.int32]
+    edge_target: npt.NDArray[np.int32]
+    edge_weight_ns: Int64
+    edge_segment: npt.NDArray[np.int16]  # index into `segments`: what the edge's time was
+    segments: tuple[
+        tuple[str, str | None, int | None], ...
+    ]  # (kind, phase, layer); kinds as in critical_path.by_kind_ns
+    edge_stretch: Int64 = field(
+        default_factory=lambda: np.empty(0, dtype=np.int64)
+    )  # edge -> index of the collective it leads to; the number of collectives after the last one
+    marks: tuple[tuple[str, int, int], ...] = ()  # (window name, node of its start, node of its end)
+
+
+@dataclass(frozen=True, slots=True)
+class RankAnalysis:
+    """One rank analyzed alone. Small: no per-event data."""
+
+    rank: int
+    host: str | None
+    backend: str | None
+    world_size: int | None
+    source: str
+    groups: tuple[ProcessGroup, ...]
+    windows: tuple[Window, ...]  # capture first, then steps; own clock
+    breakdown: tuple[RankBreakdown, ...]
+    instances: pd.DataFrame  # schema.INSTANCE_COLUMNS
+    exposed: Intervals  # communication while no compute runs, own clock
+    compute: Intervals
+    skeleton: Skeleton | None
+    memory: RankMemory | None
+    versions: dict[str, str]
+    devices: tuple[str, ...]
+    gaps: tuple[Gap, ...]
+    coverage: dict[str, float | int | None] = field(default_factory=dict)  # facts the doctor reports
+    recompute: Intervals | None = None  # the part of compute that recomputes, own clock
+    host_bound: Intervals | None = None  # idle while the host was on its way to the next launch, own clock
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How instances were paired over the ranks: distinct instances, counted once."""
+
+    instances: int
+    matched: int
+    unmatched: int
+    refused: int
+    method: str  # comms_id | group_seq | signature | mixed | none
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Offsets to add to each rank's stamps to get the common clock, with hard bounds for each."""
+
+    offsets_ns: dict[int, int]
+    residual_ns: int
+    bounds_ns: dict[int, tuple[int | None, int | None]]
+    drift_ppm: dict[int, float] = field(default_factory=dict)
+    feasible: bool = True
+    drift_origin_ns: int = (
+        0  # on the common clock: where the drift adds nothing; see analysis.clock.common_time
+    )
+    uncertainty_ns: dict[int, int | None] = field(default_factory=dict)  # of the offset; None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Victim waited for culprit, summed over the instances of a window."""
+
+    window: str
+    victim: int
+    culprit: int
+    wait_ns: int
+    cause: str | None = None  # what the culprit did instead: compute, recompute, host_bound, wait, ...
+
+
+@dataclass(frozen=True, slots=True)
+class StallCause:
+    """Part of a stall: what the culprit did longer than the victim since their last common collective."""
+
+    window: str
+    victim: int
+    culprit: int
+    cause: str  # compute | recompute | transfer | wait | copy | host_bound | idle | unknown
+    wait_ns: int
+
+    @property
+    def propagated(self) -> bool:
+        """The culprit was itself made late by another rank."""
+        return self.cause == "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class PathPart:
+    """A piece of the critical path, on the common clock."""
+
+    start_ns: int
+    end_ns: int
+    rank: int
+    kind: str  # compute | transfer | copy | host | idle | latency
+    phase: str | None = None
+    collective: str | None = None
+    layer: int | None = None
+    instance: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalPath:
+    """The path of one window: parts without a gap, as long as the window."""
+
+    window: str
+    length_ns: int
+    parts: tuple[PathPart, ...]
+    by_kind_ns: dict[str, int]
+    by_rank_ns: dict[int, int]
+    by_phase_ns: dict[str, int]
+    by_collective_ns: dict[str, int]
+    hand_offs: int
+    blocking_ns: int  # communication on the path
+    slack_ns: dict[int, int] = field(default_factory=dict)  # matched instance -> slack
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All ranks joined. Times on the common clock."""
+
+    run: RunInfo
+    ranks: tuple[int, ...]
+    missing_ranks: tuple[int, ...]
+    gaps: tuple[Gap, ...]
+    windows: tuple[Window, ...]  # over all ranks: earliest start, latest end; capture first
+    rank_windows: dict[int, tuple[Window, ...]]
+    breakdown: tuple[RankBreakdown, ...]
+    instances: pd.DataFrame  # INSTANCE_COLUMNS + MATCH_COLUMNS, all ranks
+    matching: Matching
+    clock: Clock | None
+    stalls: tuple[Stall, ...]
+    critical_paths: tuple[CriticalPath, ...]
+    memory: tuple[RankMemory, ...]
+    skeletons: tuple[Skeleton, ...] = ()
+    coverage: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
+    stall_causes: tuple[StallCause, ...] = ()
+    compute: dict[int, Intervals] = field(default_factory=dict)  # rank -> when it computes, common clock

@@ -1,0 +1,76 @@
+"""Small answers that text, figures and dashboard share: typical window, phases, totals."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from commscope.analysis.result import Analysis, RankBreakdown
+from commscope.schema import CAPTURE, Phase
+
+GROUP_KEYS = ("rank", "collective", "phase", "role", "group", "group_size", "dtype", "payload_bytes")
+
+
+def step_windows(analysis: Analysis) -> tuple[str, ...]:
+    """Names of the steps, in order; empty where the trace marks none."""
+    return tuple(window.name for window in analysis.windows if window.name != CAPTURE)
+
+
+def typical_window(analysis: Analysis) -> str:
+    """The step whose longest rank is the (lower) median of all steps; `capture` where no steps are marked."""
+    longest = [(longest_span_ns(analysis, name), name) for name in step_windows(analysis)]
+    return sorted(longest)[(len(longest) - 1) // 2][1] if longest else CAPTURE
+
+
+def longest_span_ns(analysis: Analysis, window: str) -> int:
+    """Span of the window on the rank where it lasted longest."""
+    return max((row.span_ns for row in breakdown_of(analysis, window)), default=0)
+
+
+def breakdown_of(analysis: Analysis, window: str) -> tuple[RankBreakdown, ...]:
+    """Breakdown rows of one window, by rank."""
+    return tuple(row for row in analysis.breakdown if row.window == window)
+
+
+def instances_in(analysis: Analysis, window: str) -> pd.DataFrame:
+    """Instances of one window; `capture` holds all of them."""
+    table = analysis.instances
+    return table if window == CAPTURE else table[table["window"] == window]
+
+
+def phases_present(analysis: Analysis) -> tuple[Phase, ...] | None:
+    """Phases with compute or communication in the capture; None where phases cannot be told."""
+    rows = breakdown_of(analysis, CAPTURE)
+    if not any(row.compute_by_phase_ns for row in rows):
+        return None
+    seen = {
+        phase for row in rows for phase, time_ns in (row.compute_by_phase_ns or {}).items() if time_ns > 0
+    }
+    seen |= {Phase(phase) for phase in analysis.instances["phase"].dropna().unique()}
+    return tuple(phase for phase in Phase if phase in seen)
+
+
+def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = GROUP_KEYS) -> pd.DataFrame:
+    """Instances of a window summed by `keys`.
+
+    Adds count, duration_ns, total_payload_bytes and total_wire_bytes (null where one instance's size is
+    unknown), matched_count, and over the matched instances wait_ns, transfer_ns and matched_wire_bytes
+    (null where none matched).
+    """
+    table = instances_in(analysis, window)
+    matched = table["transfer_ns"].notna()
+    columns = table[list(keys)].assign(
+        count=1,
+        total_payload_bytes=table["payload_bytes"],
+        total_wire_bytes=table["wire_bytes"],
+        sized=table["payload_bytes"].notna().astype("int64"),
+        wired=table["wire_bytes"].notna().astype("int64"),
+        duration_ns=table["end_ns"] - table["start_ns"],
+        matched_count=matched.astype("int64"),
+        wait_ns=table["wait_ns"],
+        transfer_ns=table["transfer_ns"],
+        matched_wire_bytes=table["wire_bytes"].where(matched),
+    )
+    sums = columns.groupby(list(keys), dropna=False, sort=True, as_index=False).sum(min_count=1)
+    sums["total_payload_bytes"] = sums["total_payload_bytes"].where(sums["sized"] == sums["count"])
+    sums["total_wire_bytes"] = sums["total_wire_bytes"].where(sums["wired"] == sums["count"])
+    return sums.drop(columns=["sized", "wired"])

@@ -1,0 +1,153 @@
+"""`commscope check`: the gate for CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commscope.cli.common import emit, hint, load, output_options
+from commscope.errors import EXIT_BUDGET_BROKEN, UsageProblem
+
+if TYPE_CHECKING:
+    from commscope.analysis.result import Analysis
+    from commscope.check import Baseline, Config, Verdict
+    from commscope.check.history import Series
+
+DEFAULT_BASELINE = "traces"
+HISTORY_METRICS = (
+    "step.time",
+    "communication.exposed",
+    "communication.wire_bytes",
+    "stall.blocking",
+    "memory.peak",
+)
+
+
+@click.command("check")
+@click.argument("runs", nargs=-1)
+@click.option(
+    "--baseline", metavar="DIR", help="Folder of baselines [default: from the configuration, or traces]."
+)
+@click.option("--config", metavar="FILE", help="commscope.toml or pyproject.toml [default: the nearest].")
+@click.option(
+    "--update-baseline", is_flag=True, help="Take RUNS as the new baseline; in CI this still exits 1."
+)
+@click.option(
+    "--history", metavar="DIR", help="Look for change points over the runs in DIR, ordered by name."
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: by size].")
+@output_options("text", "json", "junit", "github", "markdown", "html")
+def command(
+    runs: tuple[str, ...],
+    baseline: str | None,
+    config: str | None,
+    update_baseline: bool,
+    history: str | None,
+    jobs: int | None,
+    form: str,
+    output: str | None,
+    force: bool,
+) -> int:
+    """Hold RUNS against their baselines and budgets; without RUNS, the saved runs of the baseline folder.
+
+    Exits 0 when every budget holds, 1 when one is broken, 2 when it could not be told.
+    """
+    from commscope.check import check, load_config
+
+    rules = load_config(Path(config) if config else None)
+    folder = Path(baseline or rules.baseline or DEFAULT_BASELINE)
+    analyses = [load(str(path), jobs=jobs) for path in _found(runs, folder)]
+    known = _baselines(folder, rules, update=update_baseline)
+    if update_baseline and not known:
+        return _update(analyses, known, folder)
+    verdict = check(analyses, known, rules)
+    series = _history(history, jobs) if history else ()
+    emit(_render(verdict, series, form), output, force=force)
+    _append_summary(verdict)
+    if update_baseline:
+        return _update(analyses, known, folder)
+    if form == "text" and verdict.status == "fail" and known:
+        hint("commscope check ... --update-baseline takes the new numbers, if they are meant")
+    return verdict.exit_code
+
+
+def _found(runs: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    from commscope.readers.find import find_runs
+
+    for run in runs:
+        if not Path(run).exists():
+            raise UsageProblem("no such run", where=run, hint="check the path")
+    found = find_runs([Path(run) for run in runs] if runs else [folder])
+    if not runs and found == (folder,) and not (folder / "run.json").exists():
+        raise UsageProblem("no runs to check", where=str(folder), hint="commscope check RUN --baseline DIR")
+    return found
+
+
+def _baselines(folder: Path, rules: Config, *, update: bool) -> dict[str, Baseline]:
+    """Baselines where there are some; expectations alone need none."""
+    from commscope.check import load_baselines
+
+    is_optional = update or bool(rules.expectations)
+    if is_optional and not any(folder.glob("**/expected.json")):
+        return {}
+    return load_baselines(folder)
+
+
+def _history(folder: str, jobs: int | None) -> tuple[Series, ...]:
+    """Change points warn; they never fail the gate."""
+    from commscope.check import snapshot
+    from commscope.check.history import history
+    from commscope.readers.find import find_runs
+
+    runs = [snapshot(load(str(path), jobs=jobs)) for path in find_runs([Path(folder)])]
+    return history(runs, HISTORY_METRICS)
+
+
+def _render(verdict: Verdict, series: tuple[Series, ...], form: str) -> str:
+    if form == "json":
+        from commscope.report.contract import dumps, history_document, verdict_document
+
+        return dumps({**verdict_document(verdict), "history": history_document(series)})
+    if form == "junit":
+        from commscope.report.junit import junit
+
+        return junit(verdict)
+    if form == "github":
+        from commscope.report.github import github
+
+        return github(verdict)
+    from commscope.report import render
+    from commscope.report.verdict_sections import history_sections, verdict_sections
+
+    if form == "html":
+        from commscope.report.check_html import check_html
+
+        return check_html(verdict, series)
+    sections = (*verdict_sections(verdict), *history_sections(series))
+    return getattr(render, form)(sections)  # type: ignore[no-any-return]
+
+
+def _append_summary(verdict: Verdict) -> None:
+    """GitHub shows what is appended to this file on the job's page."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        from commscope.report.github import step_summary
+
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(step_summary(verdict))
+
+
+def _update(analyses: Sequence[Analysis], known: dict[str, Baseline], folder: Path) -> int:
+    """Write expected.json of every configuration; a bot in CI cannot bless itself."""
+    from commscope.check import group_runs, snapshot, write_baseline
+
+    for name, members in group_runs([snapshot(analysis) for analysis in analyses], known).items():
+        click.echo(f"baseline {write_baseline(members, folder / name)}", err=True)
+    if os.environ.get("CI"):
+        click.echo("the baseline was updated in CI: commit it from a checkout; exit 1", err=True)
+        return EXIT_BUDGET_BROKEN
+    return 0

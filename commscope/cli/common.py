@@ -1,0 +1,138 @@
+"""What several commands share: options, reading runs with progress, writing the product."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from commscope.errors import UsageProblem
+from commscope.units import format_ranks
+
+if TYPE_CHECKING:
+    from commscope.analysis.result import Analysis
+
+DAMAGE = ("truncated", "corrupt", "too_large", "bad_events", "bad_metadata", "incomplete_run")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def reading_options(command: Decorated) -> Decorated:
+    """--rank, --jobs and --scheduler: how runs are read and analyzed."""
+    for option in (
+        click.option("--scheduler", metavar="tcp://HOST:PORT", help="Analyze ranks on a Dask cluster."),
+        click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: by size]."),
+        click.option(
+            "--rank", "ranks", multiple=True, metavar="FILE=N", help="Rank of a file that lacks it."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
+    """--format, -o and --force: what is written, and where."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for option in (
+            click.option("--force", is_flag=True, help="Overwrite an existing output."),
+            click.option("-o", "--output", metavar="FILE", help="Write here instead of stdout ('-')."),
+            click.option(
+                "--format", "form", type=click.Choice(formats), default=formats[0], show_default=True
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def parse_ranks(pairs: Sequence[str]) -> dict[str, int]:
+    """`("a.json=3",)` as {"a.json": 3}. Raises UsageProblem."""
+    ranks = {}
+    for pair in pairs:
+        name, _, number = pair.rpartition("=")
+        if not name or not number.isdigit():
+            raise UsageProblem(
+                f"cannot read --rank {pair!r}", hint="write --rank FILE=N, for example a.json=3"
+            )
+        ranks[name] = int(number)
+    return ranks
+
+
+def load(
+    path: str,
+    *,
+    ranks: Sequence[str] = (),
+    jobs: int | None = None,
+    scheduler: str | None = None,
+) -> Analysis:
+    """Find, read and analyze one run, with a bar on stderr where that is a terminal."""
+    from commscope.engine import analyze
+    from commscope.readers import open_run
+
+    run = open_run(Path(path), ranks=parse_ranks(ranks) or None)
+    with progress(f"analyze {run.info.name}", len(run.parts)) as advance:
+        analysis = analyze(run, jobs=jobs, scheduler=scheduler, on_rank=lambda *_: advance())
+    _warn_of_damage(analysis)
+    return analysis
+
+
+def _warn_of_damage(analysis: Analysis) -> None:
+    """A file that lost its end still answers, but nobody may overlook that it did."""
+    for gap in analysis.gaps:
+        if gap.code in DAMAGE:
+            click.echo(f"warning: {gap.message}", err=True)
+            click.echo(f"where: {analysis.run.path}, {format_ranks(gap.ranks or analysis.ranks)}", err=True)
+            click.echo(f"hint: {gap.hint or 'record again'}", err=True)
+
+
+def shows_progress() -> bool:
+    """Whether stderr is a terminal somebody looks at."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
+def progress(title: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+    """A bar on stderr; nothing where stderr is no terminal."""
+    if not shows_progress():
+        return nullcontext(lambda: None)
+    from commscope.cli.bar import bar
+
+    return bar(title, total)
+
+
+def emit(product: str, output: str | None, *, force: bool) -> None:
+    """Write the product to stdout, or whole to a file that is not overwritten without --force."""
+    if output is None or output == "-":
+        _to_stdout(product)
+        return
+    path = Path(output)
+    if path.exists() and not force:
+        raise UsageProblem("the output exists already", where=str(path), hint="--force overwrites it")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(product, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageProblem(f"cannot write the output: {error.strerror}", where=str(path)) from error
+    click.echo(f"wrote {path}", err=True)
+
+
+def _to_stdout(product: str) -> None:
+    """`commscope check | head` closes our stdout early; the exit code must still be the answer's."""
+    try:
+        click.echo(product, nl=not product.endswith("\n"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def hint(*commands: str) -> None:
+    """The next useful commands, on stderr."""
+    for index, command in enumerate(commands):
+        click.echo(("next: " if index == 0 else "      ") + command, err=True)

@@ -1,0 +1,115 @@
+"""The group of commands, and the one place where an exception becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from commscope import __version__
+from commscope.errors import EXIT_INTERRUPTED, EXIT_PROBLEM, CommScopeError
+
+# name -> module under commscope.cli, each with a click command `command`; in the order of use.
+COMMANDS = {
+    "demo": "demo",
+    "record": "record",
+    "analyze": "analyze",
+    "compare": "compare",
+    "check": "check",
+    "plan": "plan",
+    "whatif": "whatif",
+    "sweep": "sweep",
+    "doctor": "doctor",
+    "slim": "slim",
+    "dashboard": "dashboard",
+}
+ALIASES = {"report": "analyze"}
+SUMMARIES = {
+    "demo": "Record TP and TP+SP on this machine, compare them, write the report.",
+    "record": "Run N ranks under the profiler: a built-in workload, or -- any script.",
+    "analyze": "Where did the step go, what moved, who waited (alias: report).",
+    "compare": "Is the candidate better than the baseline, and why.",
+    "check": "The gate for CI: fail when a budget is broken.",
+    "plan": "Closed forms of a layout: volume, memory, FLOPs, predicted time.",
+    "whatif": "The same step without stragglers, with other bandwidth, with free communication.",
+    "sweep": "Weak and strong scaling tables from a list of layouts.",
+    "doctor": "What is wrong or missing in a trace, and what it costs the answer.",
+    "slim": "Save a run as small columns that fit into a repository.",
+    "dashboard": "Compare runs in the browser.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands in the order of use, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; aliases resolve to what they stand for."""
+        module = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
+        if module is None:
+            return None
+        command = importlib.import_module(f"commscope.cli.{module}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line a command, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="commscope")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def commscope(ctx: click.Context, debug: bool) -> None:
+    """Where did the step go, what moved between the ranks, who made whom wait, and is TP+SP better here.
+
+    Exit codes: 0 fine; 1 a budget was broken (check only); 2 usage, unreadable, not comparable, or a fault of
+    ours; 130 interrupted. `record` passes a failed child's code on.
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Exit code of a command line; every message goes to stderr."""
+    debug = "--debug" in arguments or bool(os.environ.get("COMMSCOPE_DEBUG"))
+    try:
+        result = commscope.main(args=list(arguments), prog_name="commscope", standalone_mode=False)
+    except CommScopeError as error:
+        return _told(str(error), error.exit_code, debug=debug)
+    except click.ClickException as error:
+        return _told(_usage_lines(error), EXIT_PROBLEM, debug=debug)
+    except (click.Abort, KeyboardInterrupt):
+        return _told("interrupted", EXIT_INTERRUPTED, debug=False)
+    except Exception as error:  # noqa: BLE001 - a crash must not look like a broken budget (exit 1)
+        what = f"error: a fault of ours: {type(error).__name__}: {error}"
+        return _told(
+            f"{what}\nhint: run again with --debug and report the traceback", EXIT_PROBLEM, debug=debug
+        )
+    return result if isinstance(result, int) else 0
+
+
+def _told(message: str, exit_code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(message, err=True)
+    return exit_code
+
+
+def _usage_lines(error: click.ClickException) -> str:
+    """Click's complaint in our three lines."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "commscope"
+    return f"error: {error.format_message().rstrip('.')}\nwhere: {path}\nhint: {path} --help"

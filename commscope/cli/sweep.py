@@ -1,0 +1,108 @@
+"""`commscope sweep`: record a list of layouts, or take recorded runs, and tabulate how they scale."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commscope.cli.common import emit, hint, load, output_options
+from commscope.cli.record import command as record_command
+from commscope.cli.record import run_request, workload_request
+from commscope.errors import UsageProblem
+from commscope.units import ABSENT, format_bytes, format_percent, format_time
+
+if TYPE_CHECKING:
+    from commscope.compare.scaling import ScalingRow
+
+SWEEP_SCHEMA = "commscope.sweep/1"
+
+
+@click.command("sweep")
+@click.argument("layouts", nargs=-1, required=True)
+@click.option("--runs", default="runs/sweep", show_default=True, help="Folder where layouts are recorded.")
+@click.option("--workload", default="gpt", show_default=True)
+@click.option(
+    "--weak", is_flag=True, help="Grow layers with the ranks; without it every layout does the same work."
+)
+@click.option("--layers", type=int, default=2, show_default=True)
+@click.option("--hidden", type=int, default=256, show_default=True)
+@click.option("--steps", type=int, default=5, show_default=True)
+@output_options("text", "markdown", "json")
+def command(layouts: tuple[str, ...], form: str, output: str | None, force: bool, **options: Any) -> None:
+    """Tabulate LAYOUTS: recorded runs, or layouts to record such as tp=1 tp=2 tp=2,sp dp=2.
+
+    Efficiency is operations per rank and second over the first row's, so it holds when the model grows.
+    """
+    from commscope.compare.scaling import scaling_rows
+
+    runs = [_recorded(layout, force=force, **options) for layout in layouts]
+    rows = scaling_rows([load(str(run)) for run in runs])
+    emit(_render(rows, form, weak=options["weak"]), output, force=force)
+    if form == "text":
+        hint(f"commscope compare {runs[0]} {runs[-1]}")
+
+
+def _recorded(layout: str, *, runs: str, workload: str, weak: bool, force: bool, **options: Any) -> Path:
+    """A run that exists already, or a recording of the layout."""
+    if Path(layout).exists():
+        return Path(layout)
+    typed = _typed(layout)
+    ranks = _number(typed, "--tp") * _number(typed, "--dp")
+    layers = options["layers"] * (ranks if weak else 1)
+    sizes = ["--layers", layers, "--hidden", options["hidden"], "--steps", options["steps"]]
+    arguments = [workload, *typed, *map(str, sizes), *["--force"] * force]
+    parsed = record_command.make_context("record", arguments).params
+    del parsed["target"], parsed["module"], parsed["output"]
+    name = layout.replace("=", "").replace(",", "-") + "-weak" * weak
+    return run_request(workload_request(workload, str(Path(runs) / name), parsed))
+
+
+def _typed(layout: str) -> list[str]:
+    """`tp=2,sp` as options of record."""
+    typed: list[str] = []
+    for word in layout.split(","):
+        name, _, value = word.partition("=")
+        if not name.replace("-", "").isalnum():
+            raise UsageProblem(f"cannot read layout {layout!r}", hint="write tp=2,sp or name a recorded run")
+        typed += [f"--{name}", value] if value else [f"--{name}"]
+    return typed
+
+
+def _number(typed: list[str], option: str) -> int:
+    if option not in typed:
+        return 1
+    value = typed[typed.index(option) + 1]
+    if not value.isdigit():
+        raise UsageProblem(f"{option} {value} is no number", hint="write tp=2,sp")
+    return int(value)
+
+
+def _render(rows: tuple[ScalingRow, ...], form: str, *, weak: bool) -> str:
+    if form == "json":
+        from commscope.report.contract import dumps
+
+        return dumps(
+            {"schema": SWEEP_SCHEMA, "weak": weak, "rows": [dataclasses.asdict(row) for row in rows]}
+        )
+    from commscope.report import render
+    from commscope.report.sections import Section, cut
+
+    cells = [
+        (
+            row.run,
+            str(row.ranks),
+            format_time(row.step_ns),
+            ABSENT if row.speedup is None else f"{row.speedup:.2f}",
+            format_percent(row.efficiency),
+            format_time(row.exposed_ns),
+            format_bytes(row.wire_bytes),
+            format_bytes(row.peak_bytes),
+        )
+        for row in rows
+    ]
+    columns = ("run", "ranks", "step", "speedup", "efficiency", "exposed", "wire per rank", "peak memory")
+    title = f"{'Weak' if weak else 'Strong'} scaling against {rows[0].run}"
+    return getattr(render, form)([Section(title, (), cut(columns, cells, 40))])  # type: ignore[no-any-return]

@@ -1,0 +1,113 @@
+"""`commscope whatif RUN`: the same step under other circumstances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commscope.cli.common import emit, hint, load, output_options, reading_options
+from commscope.errors import UsageProblem
+from commscope.units import format_percent, format_time
+
+if TYPE_CHECKING:
+    from commscope.report.sections import Section
+    from commscope.whatif import Outcome
+
+
+WHATIF_SCHEMA = "commscope.whatif/1"
+MOST_WINDOWS = 20
+
+
+@click.command("whatif")
+@click.argument("run")
+@click.option(
+    "--no-stragglers", is_flag=True, help="No rank is slower than the others: throughout, or now and then."
+)
+@click.option("--comm-free", is_flag=True, help="Transfers take no time.")
+@click.option(
+    "--bandwidth", default="1x", metavar="FACTOR", help="2x: the part that grows with bytes halves."
+)
+@click.option("--latency", default="1x", metavar="FACTOR", help="0.5x: the part that does not grow halves.")
+@click.option(
+    "--scale", "scales", multiple=True, metavar="WHAT=FACTOR", help="all_gather=0.5, compute@rank3=0.8"
+)
+@output_options("text", "markdown", "json")
+@reading_options
+def command(
+    run: str,
+    no_stragglers: bool,
+    comm_free: bool,
+    bandwidth: str,
+    latency: str,
+    scales: tuple[str, ...],
+    form: str,
+    output: str | None,
+    force: bool,
+    ranks: tuple[str, ...],
+    jobs: int | None,
+    scheduler: str | None,
+) -> None:
+    """Replay RUN's steps with changed durations; what waits on what stays as recorded."""
+    from commscope.whatif import Scenario, parse_factor, parse_scale, replay_all
+
+    scenario = Scenario(
+        no_stragglers=no_stragglers,
+        comm_free=comm_free,
+        bandwidth=parse_factor(bandwidth),
+        latency=parse_factor(latency),
+        scales=tuple(parse_scale(scale) for scale in scales),
+    )
+    if scenario.changes_nothing:
+        raise UsageProblem(
+            "nothing is to be different", hint="--no-stragglers, --comm-free, --bandwidth 2x …"
+        )
+    outcomes = replay_all(load(run, ranks=ranks, jobs=jobs, scheduler=scheduler), scenario)
+    emit(_render(outcomes, form), output, force=force)
+    if form == "text":
+        hint(f"commscope analyze {run}", f"commscope dashboard {run}")
+
+
+def _render(outcomes: tuple[Outcome, ...], form: str) -> str:
+    if form == "json":
+        from commscope.report.contract import dumps
+
+        return dumps({"schema": WHATIF_SCHEMA, "outcomes": [_document(outcome) for outcome in outcomes]})
+    from commscope.report import render
+
+    return getattr(render, form)([_section(outcomes)])  # type: ignore[no-any-return]
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "window": outcome.window,
+        "before_ns": outcome.before_ns,
+        "after_ns": outcome.after_ns,
+        "becomes_critical": outcome.becomes_critical,
+        "before_by_kind_ns": outcome.before.by_kind_ns,
+        "after_by_kind_ns": outcome.after.by_kind_ns,
+        "after_by_rank_ns": outcome.after.by_rank_ns,
+    }
+
+
+def _section(outcomes: tuple[Outcome, ...]) -> Section:
+    from commscope.report.sections import Section, cut
+
+    rows = [
+        (
+            outcome.window,
+            format_time(outcome.before_ns),
+            format_time(outcome.after_ns),
+            format_percent(outcome.ratio - 1, signed=True),
+            outcome.becomes_critical,
+            format_percent(_share(outcome)),
+        )
+        for outcome in outcomes
+    ]
+    columns = ("window", "recorded", "replayed", "change", "critical then", "share of the path")
+    return Section("What if", (), cut(columns, rows, MOST_WINDOWS))
+
+
+def _share(outcome: Outcome) -> float:
+    """Part of the new path that its largest kind takes."""
+    return outcome.after.by_kind_ns.get(outcome.becomes_critical, 0) / max(1, outcome.after_ns)

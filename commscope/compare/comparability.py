@@ -1,0 +1,124 @@
+"""Do two runs answer the same question? Analysis x 2 -> differences, and facts nobody recorded.
+
+A difference in what was computed, or by what, breaks the comparison of times. Counts and bytes survive
+another machine or version, but not another model, size of world, dtype or number of tokens. Layouts are
+what is compared: they differ and break nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commscope.analysis.result import Analysis
+from commscope.analysis.summary import step_windows
+from commscope.compare.result import Difference
+
+MODEL_FIELDS = ("family", "layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "seq")
+ESSENTIAL = ("world_size", "backend", "device", "versions.torch", "model", "dtype", "tokens")
+_KEY = {"model": "model.family"}
+MACHINE = ("backend", "device", "versions.torch", "host.cpu", "host.cpus")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides whether a run can be held against another; a fact that is None was not recorded."""
+
+    breaking: Mapping[str, Any]
+    other: Mapping[str, Any]
+
+
+def facts_of(analysis: Analysis) -> Facts:
+    """The facts of one run."""
+    return Facts(_breaking_facts(analysis), _other_facts(analysis))
+
+
+def differences_between(baseline: Facts, candidate: Facts) -> tuple[Difference, ...]:
+    """What differs, breaking facts first. A fact that one run does not tell breaks nothing, but is listed."""
+    breaking = _differences(baseline.breaking, candidate.breaking, breaks=True)
+    one_sided = [dataclasses.replace(row, breaks=False) for row in breaking if _one_sided(row)]
+    known = [row for row in breaking if not _one_sided(row)]
+    return (*known, *one_sided, *_differences(baseline.other, candidate.other, breaks=False))
+
+
+def unknown_facts(*runs: Facts) -> tuple[str, ...]:
+    """Essential facts that at least one run does not tell: never assumed to be equal."""
+    return tuple(
+        name for name in ESSENTIAL if any(run.breaking[_KEY.get(name, name)] is None for run in runs)
+    )
+
+
+def counts_make_sense(differences: Sequence[Difference]) -> bool:
+    """Whether counts and bytes can be held against each other in spite of what breaks times."""
+    return all(row.field in MACHINE for row in differences if row.breaks)
+
+
+def describe_device(analysis: Analysis) -> str | None:
+    """The kinds of device a run used, each once; gloo without a named device runs on the host."""
+    named = ", ".join(sorted(set(analysis.run.devices)))
+    return named or ("cpu" if analysis.run.backend == "gloo" else None)
+
+
+def _one_sided(row: Difference) -> bool:
+    return row.baseline is None or row.candidate is None
+
+
+def _breaking_facts(analysis: Analysis) -> dict[str, Any]:
+    run, model = analysis.run, analysis.run.model
+    facts: dict[str, Any] = {
+        "world_size": run.world_size,
+        "backend": run.backend,
+        "device": describe_device(analysis),
+        "versions.torch": run.versions.get("torch"),
+        "dtype": model.dtype if model else _dominant_dtype(analysis),
+        "tokens": _tokens(analysis),
+        "steps": "marked" if step_windows(analysis) else "not marked: the whole capture is measured",
+    }
+    facts |= {f"model.{name}": getattr(model, name) if model else None for name in MODEL_FIELDS}
+    if run.backend == "gloo":
+        facts |= {"host.cpu": run.host.get("cpu"), "host.cpus": run.host.get("cpus")}
+    return facts
+
+
+def _other_facts(analysis: Analysis) -> dict[str, Any]:
+    run = analysis.run
+    layout = dataclasses.asdict(run.layout) if run.layout else {}
+    versions = {name: version for name, version in run.versions.items() if name != "torch"}
+    return {
+        **{f"layout.{name}": value for name, value in layout.items()},
+        "model.batch": run.model.batch if run.model else None,
+        "model.microbatches": run.model.microbatches if run.model else None,
+        **{f"versions.{name}": version for name, version in versions.items()},
+        "workload": run.workload,
+        "host.name": run.host.get("name"),
+        "missing_ranks": analysis.missing_ranks or None,
+        "incomplete": True if run.complete is False else None,
+    }
+
+
+def _differences(
+    baseline: Mapping[str, Any], candidate: Mapping[str, Any], *, breaks: bool
+) -> list[Difference]:
+    names = dict.fromkeys([*baseline, *candidate])
+    pairs = ((name, baseline.get(name), candidate.get(name)) for name in names)
+    return [Difference(name, before, after, breaks) for name, before, after in pairs if before != after]
+
+
+def _tokens(analysis: Analysis) -> int | None:
+    """Tokens of one step over all data-parallel ranks."""
+    model, layout = analysis.run.model, analysis.run.layout
+    if model is None or layout is None:
+        return None
+    return model.seq * model.batch * model.microbatches * layout.dp
+
+
+def _dominant_dtype(analysis: Analysis) -> str | None:
+    """Without a recorded model: the dtype that carries most of the payload."""
+    table = analysis.instances
+    known = table[table["dtype"].notna() & table["payload_bytes"].notna()]
+    if known.empty:
+        return None
+    sums = known.groupby("dtype")["payload_bytes"].sum()
+    return str(sums.sort_values(kind="stable").index[-1])

@@ -1,0 +1,222 @@
+"""One RankTrace as one Parquet file: takes a trace, gives bytes on disk, and back.
+
+Every file says its schema and the content it came from.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from commscope.errors import UnreadableTrace
+from commscope.schema import EVENTS_SCHEMA_VERSION, Source
+from commscope.trace import (
+    CommFacts,
+    Events,
+    Gap,
+    Lane,
+    MemorySample,
+    ProcessGroup,
+    RankTrace,
+    SyncFacts,
+)
+
+MAGIC = b"PAR1"
+KEY = b"commscope"
+_COLUMNS = {
+    "kind": np.uint8,
+    "name_id": np.int32,
+    "lane_id": np.int32,
+    "correlation": np.int64,
+    "external_id": np.int64,
+    "sequence": np.int64,
+    "forward_thread": np.int64,
+    "size_bytes": np.int64,
+    "comm_id": np.int32,
+}
+_DELTAS = ("start_ns", "length_ns", "correlation", "external_id", "sequence")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Everything of a RankTrace but its columns."""
+
+    schema: int
+    content: str
+    rank: int
+    source: Source
+    names: tuple[str, ...]
+    lanes: tuple[Lane, ...]
+    comms: tuple[CommFacts, ...]
+    first_ns: int = 0
+    backend: str | None = None
+    world_size: int | None = None
+    host: str | None = None
+    groups: tuple[ProcessGroup, ...] = ()
+    devices: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    syncs: tuple[SyncFacts, ...] = ()
+    memory: tuple[MemorySample, ...] = ()
+    read_counts: dict[str, int] = field(default_factory=dict)
+
+
+_BESIDE = msgspec.json.Decoder(Beside)
+
+
+def write_trace(trace: RankTrace, path: Path, *, content: str, level: int = 3) -> None:
+    """Write a trace whole or not at all: nobody ever sees half of it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    events = trace.events
+    first_ns = int(events.start_ns[0]) if len(events) else 0
+    columns = {"start_ns": events.start_ns - first_ns, "length_ns": events.end_ns - events.start_ns}
+    columns |= {name: getattr(events, name) for name in _COLUMNS}
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    beside = msgspec.json.encode(_beside(trace, content, first_ns))
+    packed = pa.compress(beside, codec="zstd", asbytes=True)
+    head = str(len(beside)).encode() + b":" + packed.hex().encode()
+    table = table.replace_schema_metadata({KEY: head})
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                compression_level=level,
+                use_dictionary=[name for name in columns if name not in _DELTAS],
+                column_encoding=dict.fromkeys(_DELTAS, "DELTA_BINARY_PACKED"),
+            )
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _beside(trace: RankTrace, content: str, first_ns: int) -> Beside:
+    return Beside(
+        schema=EVENTS_SCHEMA_VERSION,
+        content=content,
+        rank=trace.rank,
+        source=trace.source,
+        names=trace.events.names,
+        lanes=trace.events.lanes,
+        comms=trace.events.comms,
+        first_ns=first_ns,
+        backend=trace.backend,
+        world_size=trace.world_size,
+        host=trace.host,
+        groups=trace.groups,
+        devices=trace.devices,
+        versions=trace.versions,
+        gaps=trace.gaps,
+        syncs=trace.syncs,
+        memory=trace.memory,
+        read_counts=trace.read_counts,
+    )
+
+
+def read_beside(path: Path) -> Beside:
+    """What a file says of itself. Raises UnreadableTrace where it is not ours or damaged."""
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    return _unpacked(metadata.get(KEY), path)
+
+
+def _unpacked(head: bytes | None, path: Path) -> Beside:
+    import pyarrow as pa
+
+    if head is None:
+        raise UnreadableTrace(
+            "a Parquet file, but not one of commscope's",
+            where=str(path),
+            hint="make one with: commscope slim RUN",
+        )
+    try:
+        size, _, packed = head.partition(b":")
+        text = pa.decompress(
+            bytes.fromhex(packed.decode()), decompressed_size=int(size), codec="zstd", asbytes=True
+        )
+        schema = msgspec.json.decode(text).get("schema")
+        if schema != EVENTS_SCHEMA_VERSION:
+            raise UnreadableTrace(
+                f"written with schema {schema}, this commscope reads {EVENTS_SCHEMA_VERSION}",
+                where=str(path),
+                hint="run `commscope slim` again on the traces it came from",
+            )
+        return _BESIDE.decode(text)
+    except (ValueError, OSError, AttributeError, msgspec.MsgspecError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UnreadableTrace:
+    return UnreadableTrace(
+        "the Parquet file is damaged", where=str(path), hint="make it again: commscope slim RUN"
+    )
+
+
+def read_trace(path: Path) -> tuple[RankTrace, str]:
+    """A trace, and the content key it was written with. Raises UnreadableTrace as `read_beside`."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            beside = _unpacked((file.schema_arrow.metadata or {}).get(KEY), path)
+            # One column at a time, so that Arrow's copy and ours of all columns never stand side by side.
+            columns = {
+                name: file.read(columns=[name], use_threads=False).column(0).to_numpy()
+                for name in ("start_ns", "length_ns", *_COLUMNS)
+            }
+    except (OSError, ValueError, KeyError) as error:
+        raise _damaged(path) from error
+    return _trace(beside, columns, path), beside.content
+
+
+def _trace(beside: Beside, columns: dict[str, Any], path: Path) -> RankTrace:
+    start_ns = columns["start_ns"].astype(np.int64) + beside.first_ns
+    plain = {name: columns[name].astype(kind, copy=False) for name, kind in _COLUMNS.items()}
+    for name, size in (
+        ("name_id", len(beside.names)),
+        ("lane_id", len(beside.lanes)),
+        ("comm_id", len(beside.comms)),
+    ):
+        if len(start_ns) and not -1 <= int(plain[name].min()) <= int(plain[name].max()) < max(size, 1):
+            raise _damaged(path)
+    events = Events(
+        start_ns=start_ns,
+        end_ns=start_ns + columns["length_ns"].astype(np.int64),
+        names=beside.names,
+        lanes=beside.lanes,
+        comms=beside.comms,
+        **plain,
+    )
+    return RankTrace(
+        rank=beside.rank,
+        events=events,
+        source=beside.source,
+        backend=beside.backend,
+        world_size=beside.world_size,
+        host=beside.host,
+        groups=beside.groups,
+        devices=beside.devices,
+        versions=beside.versions,
+        gaps=beside.gaps,
+        syncs=beside.syncs,
+        memory=beside.memory,
+        read_counts=beside.read_counts,
+    )

@@ -1,0 +1,264 @@
+"""What `commscope analyze` tells: Analysis -> sections, most important first, short enough for one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from commscope.analysis.result import Analysis, CriticalPath, RankBreakdown
+from commscope.analysis.summary import (
+    breakdown_of,
+    collective_totals,
+    longest_span_ns,
+    phases_present,
+    step_windows,
+    typical_window,
+)
+from commscope.report.sections import Section, cut
+from commscope.schema import Phase
+from commscope.trace import Gap, Layout
+from commscope.units import (
+    format_bandwidth,
+    format_bytes,
+    format_count,
+    format_percent,
+    format_ranks,
+    format_time,
+)
+
+MOST_RANKS = 8
+MOST_COLLECTIVES = 10
+MOST_STALLS = 4
+
+
+def analysis_sections(analysis: Analysis, window: str | None = None) -> tuple[Section, ...]:
+    """The answer for one window; without one, the step of median length (or the whole capture)."""
+    name = window or typical_window(analysis)
+    parts = (
+        _headline(analysis, name),
+        _breakdown(analysis, name),
+        _moved(analysis, name),
+        _waits(analysis, name),
+        _path(analysis, name),
+        _gaps(analysis),
+    )
+    return tuple(part for part in parts if part is not None)
+
+
+def layout_words(layout: Layout | None) -> str:
+    """`TP=2 + SP, full recompute`; empty where the layout was not recorded."""
+    if layout is None:
+        return ""
+    words = f"TP={layout.tp}" + (" + SP" if layout.sp else "")
+    extras = [f"{axis.upper()}={getattr(layout, axis)}" for axis in ("dp", "pp", "cp", "ep")]
+    extras = [extra for extra in extras if not extra.endswith("=1")]
+    if layout.recompute != "none":
+        extras.append(f"{layout.recompute} recompute")
+    if layout.impl != "explicit":
+        extras.append(layout.impl)
+    return ", ".join([words, *extras])
+
+
+def _headline(analysis: Analysis, window: str) -> Section:
+    run, rows = analysis.run, breakdown_of(analysis, window)
+    facts = [f"{len(analysis.ranks)} rank{'s' * (len(analysis.ranks) != 1)}"]
+    if analysis.missing_ranks:
+        facts.append(f"missing {format_ranks(analysis.missing_ranks)}")
+    facts += [fact for fact in (run.backend, layout_words(run.layout)) if fact]
+    title = f"{run.name}: {', '.join(facts)}"
+    if not rows:
+        return Section(title, ("Nothing was busy in this window.",))
+    steps = len(step_windows(analysis))
+    which = f"{window}, the median of {steps} steps" if steps > 1 and window != "capture" else window
+    span_ns = longest_span_ns(analysis, window)
+    sentence = (
+        f"{format_time(span_ns)} ({which}): {_share(rows, 'compute_ns')} compute, "
+        f"{_share(rows, 'exposed_ns')} exposed communication{_waiting(rows)}, "
+        f"{_share(rows, 'copy_ns')} copies, {_idle(rows)}."
+    )
+    path = _path_of(analysis, window)
+    held = () if path is None else (_held_back(path),)
+    return Section(title, (sentence, *held, _phases(analysis)))
+
+
+def _share(rows: tuple[RankBreakdown, ...], field: str) -> str:
+    return format_percent(sum(getattr(row, field) for row in rows) / max(1, sum(row.span_ns for row in rows)))
+
+
+def _waiting(rows: tuple[RankBreakdown, ...]) -> str:
+    waits = [row.exposed_wait_ns for row in rows]
+    if any(wait is None for wait in waits):
+        return " (waiting not told from transfer)"
+    total = sum(row.exposed_ns for row in rows)
+    return f" ({format_percent(sum(wait or 0 for wait in waits) / total)} of it waiting)" if total else ""
+
+
+def _idle(rows: tuple[RankBreakdown, ...]) -> str:
+    if any(row.host_bound_ns is None for row in rows):
+        return f"{_share(rows, 'idle_ns')} idle"
+    return f"{_share(rows, 'host_bound_ns')} host-bound, {_share(rows, 'idle_ns')} idle"
+
+
+def _phases(analysis: Analysis) -> str:
+    present = phases_present(analysis)
+    if present is None:
+        return "Phases: cannot be told from this trace."
+    trained = (Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE, Phase.OPTIMIZER)
+    absent = [str(phase) for phase in trained if phase not in present]
+    told = ", ".join(str(phase) for phase in present)
+    return f"Phases: {told}." + (f" Not present: {', '.join(absent)}." if absent else "")
+
+
+def _breakdown(analysis: Analysis, window: str) -> Section | None:
+    rows = breakdown_of(analysis, window)
+    if not rows:
+        return None
+    cells = {
+        "rank": [str(row.rank) for row in rows],
+        "span": [format_time(row.span_ns) for row in rows],
+        "compute": [format_time(row.compute_ns) for row in rows],
+        "(overlapped)": [format_time(row.overlapped_ns) for row in rows],
+        **_exposed_cells(rows),
+        "copy": [format_time(row.copy_ns) for row in rows],
+        **_idle_cells(rows),
+    }
+    table = cut(tuple(cells), list(zip(*cells.values(), strict=True)), MOST_RANKS)
+    return Section("Where each rank's time went", (), table)
+
+
+def _exposed_cells(rows: tuple[RankBreakdown, ...]) -> dict[str, list[str]]:
+    """Transfer and wait apart where every rank tells them, else together."""
+    if any(row.exposed_wait_ns is None for row in rows):
+        return {"exposed": [format_time(row.exposed_ns) for row in rows]}
+    return {
+        "exposed transfer": [format_time(row.exposed_transfer_ns) for row in rows],
+        "exposed wait": [format_time(row.exposed_wait_ns) for row in rows],
+    }
+
+
+def _idle_cells(rows: tuple[RankBreakdown, ...]) -> dict[str, list[str]]:
+    """Host-bound is told from idle on devices only."""
+    idle = {"idle": [format_time(row.idle_ns) for row in rows]}
+    if any(row.host_bound_ns is None for row in rows):
+        return idle
+    return {"host-bound": [format_time(row.host_bound_ns) for row in rows], **idle}
+
+
+def _moved(analysis: Analysis, window: str) -> Section | None:
+    totals = collective_totals(analysis, window, ("collective", "phase", "role", "payload_bytes"))
+    if totals.empty:
+        return Section("What moved", ("No communication was recorded.",))
+    ranks = max(1, len(analysis.ranks))
+    order = {str(phase): index for index, phase in enumerate(Phase)}
+    totals = totals.sort_values(
+        ["phase", "duration_ns"],
+        ascending=[True, False],
+        key=lambda column: column.map(order) if column.name == "phase" else column,
+    )
+    rows = [_moved_row(row, ranks) for row in totals.to_dict("records")]
+    columns = ("phase", "collective", "role", "count", "payload", "wire", "time", "wait", "transfer", "busbw")
+    matching = analysis.matching
+    told = (
+        f"{matching.matched} of {matching.instances} instances matched over the ranks by {matching.method}, "
+        f"{matching.unmatched} unmatched, {matching.refused} refused."
+    )
+    return Section("What moved, mean per rank", (told,), cut(columns, rows, MOST_COLLECTIVES))
+
+
+def _moved_row(row: Mapping[Hashable, Any], ranks: int) -> tuple[str, ...]:
+    def mean_of(key: str) -> float | None:
+        value = row[key]
+        return None if pd.isna(value) else float(value) / ranks
+
+    def text_of(key: str) -> str:
+        value = row[key]
+        return "-" if pd.isna(value) else str(value)
+
+    wire, transfer = mean_of("matched_wire_bytes"), mean_of("transfer_ns")
+    return (
+        text_of("phase"),
+        text_of("collective"),
+        text_of("role"),
+        format_count(mean_of("count")),
+        format_bytes(mean_of("total_payload_bytes")),
+        format_bytes(mean_of("total_wire_bytes")),
+        format_time(mean_of("duration_ns")),
+        format_time(mean_of("wait_ns")),
+        format_time(transfer),
+        format_bandwidth(wire / transfer if wire is not None and transfer else None),
+    )
+
+
+def _waits(analysis: Analysis, window: str) -> Section | None:
+    stalls = sorted(
+        (stall for stall in analysis.stalls if stall.window == window and stall.wait_ns > 0),
+        key=lambda stall: -stall.wait_ns,
+    )
+    if not stalls:
+        return None
+    rows = [
+        (f"rank {stall.victim}", f"rank {stall.culprit}", format_time(stall.wait_ns), stall.cause or "-")
+        for stall in stalls
+    ]
+    culprits: dict[int, int] = {}
+    for stall in stalls:
+        culprits[stall.culprit] = culprits.get(stall.culprit, 0) + stall.wait_ns
+    worst = max(culprits, key=lambda rank: culprits[rank])
+    share = format_percent(culprits[worst] / sum(culprits.values()))
+    sentence = f"Rank {worst} was waited for most: {share} of all waiting."
+    columns = ("victim", "culprit", "wait", "culprit was busy with")
+    return Section("Who waited for whom", (sentence,), cut(columns, rows, MOST_STALLS))
+
+
+def _path(analysis: Analysis, window: str) -> Section | None:
+    path = _path_of(analysis, window)
+    if path is None:
+        return None
+    kinds = sorted(path.by_kind_ns.items(), key=lambda item: -item[1])
+    shares = ", ".join(f"{format_percent(ns / path.length_ns)} {kind}" for kind, ns in kinds if ns > 0)
+    ranks = sorted(((rank, ns) for rank, ns in path.by_rank_ns.items() if ns), key=lambda item: -item[1])
+    over = (
+        f"{len(ranks)} rank{'s' * (len(ranks) != 1)}, {path.hand_offs} hand-off{'s' * (path.hand_offs != 1)}"
+    )
+    told = f"{format_time(path.length_ns)} over {over}: {shares}."
+    rows = [(f"rank {rank}", format_time(ns), format_percent(ns / path.length_ns)) for rank, ns in ranks]
+    table = cut(("on rank", "time", "share"), rows, MOST_STALLS)
+    return Section("Critical path", (told,), table)
+
+
+def _path_of(analysis: Analysis, window: str) -> CriticalPath | None:
+    return next((one for one in analysis.critical_paths if one.window == window and one.length_ns), None)
+
+
+def _held_back(path: CriticalPath) -> str:
+    kinds = path.by_kind_ns
+    held = {
+        "communication": path.blocking_ns,
+        "the host": kinds.get("host", 0) + kinds.get("idle", 0),
+        "compute": kinds.get("compute", 0),
+        "copies": kinds.get("copy", 0),
+        "latency": kinds.get("latency", 0),
+    }
+    worst = max(held, key=lambda name: held[name])
+    rest = "not compute" if worst == "communication" else "not the network"
+    share = format_percent(held[worst] / path.length_ns)
+    blocking = format_time(path.blocking_ns)
+    return f"Held back by {worst}, {rest}: {share} of the path; communication blocks {blocking}."
+
+
+def _gaps(analysis: Analysis) -> Section | None:
+    gaps = [gap for gap in analysis.gaps if gap.serious]
+    if not gaps:
+        return None
+    lines = [
+        f"- {_whose(gap, analysis)}{gap.message}" + (f" ({gap.hint})" if gap.hint else "") for gap in gaps
+    ]
+    return Section("Not told by this trace", tuple(lines))
+
+
+def _whose(gap: Gap, analysis: Analysis) -> str:
+    """Names the ranks where a gap is of some and not of all."""
+    is_some = 0 < len(gap.ranks) < len(analysis.ranks) and set(gap.ranks) <= set(analysis.ranks)
+    return f"{format_ranks(gap.ranks)}: " if is_some else ""

@@ -1,0 +1,145 @@
+"""The JSON contract: Analysis, Comparison and Verdict as plain documents. Absent values are null."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from commscope.analysis.result import Analysis, RankBreakdown
+from commscope.analysis.summary import collective_totals
+from commscope.check.history import Series
+from commscope.check.result import Verdict
+from commscope.compare import Comparison, other_load_of
+from commscope.schema import ANALYSIS_SCHEMA, COMPARISON_SCHEMA, VERDICT_SCHEMA
+from commscope.trace import Gap, RunInfo
+
+
+def dumps(document: dict[str, Any]) -> str:
+    """A document as indented JSON text, ended by a newline."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+
+
+def analysis_document(analysis: Analysis) -> dict[str, Any]:
+    """`commscope analyze --format json`."""
+    return {
+        "schema": ANALYSIS_SCHEMA,
+        "run": _run(analysis),
+        "gaps": [gap_document(gap) for gap in analysis.gaps],
+        "windows": [
+            {"name": window.name, "start_ns": window.start_ns, "end_ns": window.end_ns}
+            for window in analysis.windows
+        ],
+        "breakdown": [_breakdown(row) for row in analysis.breakdown],
+        "collectives": [row for window in analysis.windows for row in _collectives(analysis, window.name)],
+        "matching": dataclasses.asdict(analysis.matching),
+        "clock": None if analysis.clock is None else dataclasses.asdict(analysis.clock),
+        "stalls": [dataclasses.asdict(stall) for stall in analysis.stalls],
+        "critical_path": [
+            {
+                "window": path.window,
+                "length_ns": path.length_ns,
+                "by_kind_ns": path.by_kind_ns,
+                "by_rank_ns": path.by_rank_ns,
+                "by_phase_ns": path.by_phase_ns,
+                "by_collective_ns": path.by_collective_ns,
+                "hand_offs": path.hand_offs,
+                "blocking_ns": path.blocking_ns,
+            }
+            for path in analysis.critical_paths
+        ],
+        "memory": [dataclasses.asdict(row) for row in analysis.memory],
+    }
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """`commscope compare --format json`."""
+    return {
+        "schema": COMPARISON_SCHEMA,
+        "baseline": comparison.baseline.run.name,
+        "candidate": comparison.candidate.run.name,
+        "comparable": comparison.comparable,
+        "differences": [dataclasses.asdict(row) for row in comparison.differences],
+        "verdict": comparison.verdict,
+        "other_load": {side: _load(run) for side, run in _runs(comparison).items()},
+        "metrics": [dataclasses.asdict(row) for row in comparison.metrics],
+    }
+
+
+def _runs(comparison: Comparison) -> dict[str, RunInfo]:
+    return {"baseline": comparison.baseline.run, "candidate": comparison.candidate.run}
+
+
+def _load(run: RunInfo) -> dict[str, float] | None:
+    """Cores busy with other programs while it was recorded."""
+    load = other_load_of(run)
+    return None if load is None else dataclasses.asdict(load)
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """`commscope check --format json`."""
+    runs = [
+        {
+            "run": run.run,
+            "baseline": run.baseline,
+            "status": run.status,
+            "notes": list(run.notes),
+            "differences": [dataclasses.asdict(row) for row in run.differences],
+            "rows": [dataclasses.asdict(row) for row in run.rows],
+        }
+        for run in verdict.runs
+    ]
+    return {"schema": VERDICT_SCHEMA, "status": verdict.status, "exit_code": verdict.exit_code, "runs": runs}
+
+
+def history_document(series: Sequence[Series]) -> list[dict[str, Any]]:
+    """Values of each metric over runs, and where they changed."""
+    return [dataclasses.asdict(one) for one in series]
+
+
+def gap_document(gap: Gap) -> dict[str, Any]:
+    """One gap as a JSON object."""
+    return {**dataclasses.asdict(gap), "ranks": list(gap.ranks)}
+
+
+def _run(analysis: Analysis) -> dict[str, Any]:
+    run = analysis.run
+    return {
+        "name": run.name,
+        "source": run.source,
+        "backend": run.backend,
+        "world_size": run.world_size,
+        "ranks": list(analysis.ranks),
+        "missing_ranks": list(analysis.missing_ranks),
+        "layout": None if run.layout is None else dataclasses.asdict(run.layout),
+        "model": None if run.model is None else dataclasses.asdict(run.model),
+        "versions": run.versions,
+        "devices": list(run.devices),
+        "sent_bytes": run.sent_bytes or None,
+    }
+
+
+def _breakdown(row: RankBreakdown) -> dict[str, Any]:
+    host_bound_ns = row.host_bound_ns or 0
+    return {**dataclasses.asdict(row), "idle_ns": row.idle_ns + host_bound_ns}
+
+
+def _collectives(analysis: Analysis, window: str) -> list[dict[str, Any]]:
+    totals = collective_totals(analysis, window)
+    rows: list[dict[str, Any]] = []
+    for record in totals.to_dict("records"):
+        row = {str(key): None if pd.isna(value) else value for key, value in record.items()}
+        wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row["transfer_ns"]
+        busbw = wire_bytes / transfer_ns if wire_bytes is not None and transfer_ns else None
+        rows.append({"window": window, **row, "busbw_gbps": busbw})
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and paths become what JSON knows."""
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)

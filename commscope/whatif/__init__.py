@@ -1,0 +1,8 @@
+"""What if: replays the happens-before graph of a run with changed durations."""
+
+from __future__ import annotations
+
+from commscope.whatif.replay import Outcome, replay, replay_all
+from commscope.whatif.scenario import Scale, Scenario, parse_factor, parse_scale
+
+__all__ = ["Outcome", "Scale", "Scenario", "parse_factor", "parse_scale", "replay", "replay_all"]

@@ -1,0 +1,1 @@
+"""The Dash app: which layout is better here, why, and who stalls whom."""

@@ -1,0 +1,83 @@
+"""Serve the dashboard: paths, host and port -> a running server on this machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from commscope.errors import BackendProblem
+from commscope.readers.find import find_runs
+from commscope_dashboard.app import create_app, warm
+
+LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+_BROWSER_DELAY_S = 0.8
+
+
+def serve(
+    paths: Sequence[Path], host: str = "127.0.0.1", port: int = 8050, open_browser: bool = True
+) -> None:
+    """Analyze the runs, then serve them until Ctrl-C; port 0 takes a free one.
+
+    Raises BackendProblem where the port is taken, KeyboardInterrupt at Ctrl-C.
+    """
+    with _listen(host, port) as listening:
+        app = create_app(find_runs(paths), say=_say)
+        warm(app)
+        warning = exposure_warning(host)
+        if warning:
+            _say(warning)
+        server = make_server(
+            host, port, app.server, threaded=True, request_handler=_QuietHandler, fd=listening.fileno()
+        )
+        url = _url(host, listening.getsockname()[1])
+        _say(f"dashboard at {url} (Ctrl-C ends it)")
+        if open_browser:
+            threading.Timer(_BROWSER_DELAY_S, webbrowser.open, [url]).start()
+        server.serve_forever()
+    # werkzeug's serve_forever swallows the KeyboardInterrupt that ends it; the exit code needs it.
+    raise KeyboardInterrupt
+
+
+class _QuietHandler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"  # a page asks some thirty times: connections are kept
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """No line a request; errors are still told."""
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        hint = "give another port with --port" if error.errno == errno.EADDRINUSE else "see --host and --port"
+        raise BackendProblem(f"cannot listen: {reason}", where=f"{host}:{port}", hint=hint) from error
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
+
+
+def exposure_warning(host: str) -> str | None:
+    """What it means to listen on anything but this machine."""
+    if host in LOCAL_HOSTS:
+        return None
+    return (
+        f"warning: listening on {host}; everybody who reaches this machine can read these traces, "
+        "there is no password. An ssh tunnel (ssh -L 8050:127.0.0.1:8050 HOST) keeps it private"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

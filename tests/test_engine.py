@@ -1,0 +1,71 @@
+"""The map over ranks: the same answer in this process and in others, and errors a user can act on."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from commscope.analysis.result import Analysis
+from commscope.engine import analyze
+from commscope.errors import UnreadableTrace, UsageProblem
+from commscope.readers import open_run
+from commscope.trace import RankPart, Run, RunInfo
+
+
+@pytest.fixture
+def run(real_traces: Path) -> Run:
+    return open_run(real_traces / "gloo" / "mcore0161_tp2")
+
+
+def same(one: Analysis, other: Analysis) -> bool:
+    pd.testing.assert_frame_equal(one.instances, other.instances)
+    return (one.breakdown, one.clock, one.stalls, one.matching) == (
+        other.breakdown,
+        other.clock,
+        other.stalls,
+        other.matching,
+    )
+
+
+def test_processes_give_what_this_process_gives_and_report_each_rank(run: Run) -> None:
+    done: list[int] = []
+    inline = analyze(run, jobs=1)
+    spread = analyze(run, jobs=2, on_rank=done.append)
+    assert same(inline, spread)
+    assert sorted(done) == [0, 1]
+
+
+def test_an_unreadable_rank_is_told_from_a_worker_as_from_here(tmp_path: Path) -> None:
+    parts = tuple(RankPart(rank, tmp_path / f"rank{rank}.json", "kineto") for rank in (0, 1))
+    for part in parts:
+        part.path.write_text("this is no trace")
+    broken = Run(RunInfo("run", tmp_path), parts)
+    for jobs in (1, 2):
+        with pytest.raises(UnreadableTrace):
+            analyze(broken, jobs=jobs)
+
+
+def test_zero_processes_make_no_sense(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="0 processes"):
+        analyze(Run(RunInfo("run", tmp_path), ()), jobs=0)
+
+
+def test_a_scheduler_without_dask_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageProblem) as caught:
+        analyze(Run(RunInfo("run", tmp_path), ()), scheduler="tcp://127.0.0.1:1")
+    assert "commscope[cluster]" in caught.value.hint
+
+
+@pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs the extra cluster")
+def test_a_dask_cluster_gives_what_this_process_gives(run: Run) -> None:
+    import distributed
+
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))
