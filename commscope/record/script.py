@@ -10,6 +10,7 @@ import os
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,8 @@ from commscope.record.program import Program
 from commscope.record.request import RecordRequest
 from commscope.record.session import Rank
 
+_TURN_OF_OTHERS_S = 0.2
+
 
 def run_script(request: RecordRequest, rank: Rank) -> None:
     """Run the script to its end, profile the steps of the plan, leave the facts."""
@@ -30,26 +33,30 @@ def run_script(request: RecordRequest, rank: Rank) -> None:
     os.environ["COMMSCOPE_RECORDING"] = str(request.output)
     program = Program(request, rank)
     complete = False
+    world: object = None  # what holds the script's own objects
     try:
         with program.session.open(), step_borders(request, program), script_environment(request.script):
-            run_as_main(request.script)
+            world = run_as_main(request.script)
         complete = True
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
-        complete = True  # a program may say that it ends well
+        world, complete = ended, True  # a program may say that it ends well
     finally:
         with contextlib.suppress(*(() if complete else (OSError,))):  # what ended the script is what is told
             program.leave_facts(complete=complete)
     program.require_trace()
+    # The last holder of a process group may be DDP's reducer, which joins gloo's thread and holds the
+    # interpreter meanwhile; that thread, if it has a finished work left to drop, waits for the interpreter.
+    time.sleep(_TURN_OF_OTHERS_S)
+    del world
 
 
-def run_as_main(script: Sequence[str]) -> None:
-    """`python script.py args` or `python -m module args`, in this process."""
+def run_as_main(script: Sequence[str]) -> dict[str, Any]:
+    """`python script.py args` or `python -m module args`, in this process; the globals it leaves."""
     if script[0] == "-m":
-        runpy.run_module(script[1], run_name="__main__", alter_sys=True)
-    else:
-        runpy.run_path(script[0], run_name="__main__")
+        return runpy.run_module(script[1], run_name="__main__", alter_sys=True)
+    return runpy.run_path(script[0], run_name="__main__")
 
 
 @contextlib.contextmanager

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import msgspec
 import pytest
 
 pytest.importorskip("torch")
 
+from commscope.record import script
 from commscope.record.launch import record
 from commscope.record.request import RecordRequest
+from commscope.record.script import run_script
+from commscope.record.session import Rank
 
 pytestmark = pytest.mark.record
 TRAIN = """
@@ -151,6 +157,36 @@ def test_under_torchrun_each_rank_records_itself(tmp_path: Path, train: Path) ->
     assert "['--its-own', '5']" in done.stdout
     assert manifest_of(tmp_path / "run")["complete"] is True
     assert len([name for name in names_in(tmp_path / "run", 1) if name.startswith("ProfilerStep")]) == 2
+
+
+class World(dict[str, Any]):
+    """Globals of a script, to which a weak reference can be held."""
+
+
+@pytest.mark.parametrize("exits", [False, True], ids=["falls off its end", "exits"])
+def test_what_a_script_made_lives_until_others_had_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exits: bool
+) -> None:
+    # else DDP's reducer, the last holder of gloo's group, joins gloo's thread, which waits for the interpreter
+    held: list[weakref.ref[World]] = []
+    alive_in_turn: list[bool] = []
+
+    def run_as_main(_script: object) -> World:
+        world = World()
+        held.append(weakref.ref(world))
+        if exits:
+            raise SystemExit(0)
+        return world
+
+    monkeypatch.setattr(script, "Program", MagicMock())
+    monkeypatch.setattr(script, "run_as_main", run_as_main)
+    monkeypatch.setattr(
+        "commscope.record.script.time.sleep", lambda _s: alive_in_turn.append(held[0]() is not None)
+    )
+    monkeypatch.setattr(script, "step_borders", lambda *_: contextlib.nullcontext())
+    monkeypatch.setenv("COMMSCOPE_RECORDING", "")
+    run_script(RecordRequest(tmp_path / "run", "train.py", ("train.py",)), Rank(0, 1))
+    assert alive_in_turn == [True]
 
 
 def test_two_launchers_form_one_run(tmp_path: Path, train: Path) -> None:
