@@ -138,3 +138,17 @@ def test_a_reader_that_closes_the_pipe_early_does_not_look_like_a_broken_budget(
         errors = process.stderr.read()
         assert process.wait(timeout=120) == 0, errors
     assert "Traceback" not in errors
+
+
+def test_an_interrupt_inside_code_run_from_a_string_leaves_with_130(tmp_path: Path) -> None:
+    # CPython would end the process by SIGINT at its exit, although the interrupt was caught
+    (tmp_path / "interrupted.py").write_text(
+        "import sys, commscope.cli.main\n"
+        "main = sys.modules['commscope.cli.main']\n"
+        "def interrupted(**_): exec('raise KeyboardInterrupt')\n"
+        "main.commscope.main = interrupted\n"
+        "main.main([])\n"
+    )
+    command = [sys.executable, "-m", "interrupted"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (answer.returncode, answer.stderr.strip()) == (130, "interrupted")

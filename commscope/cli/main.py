@@ -92,6 +92,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         return _told(_usage_lines(error), EXIT_PROBLEM, debug=debug)
     except (click.Abort, KeyboardInterrupt):
+        _forget_interrupt()
         return _told("interrupted", EXIT_INTERRUPTED, debug=False)
     except Exception as error:  # noqa: BLE001 - a crash must not look like a broken budget (exit 1)
         what = f"error: a fault of ours: {type(error).__name__}: {error}"
@@ -99,6 +100,15 @@ def run(arguments: Sequence[str]) -> int:
             f"{what}\nhint: run again with --debug and report the traceback", EXIT_PROBLEM, debug=debug
         )
     return result if isinstance(result, int) else 0
+
+
+def _forget_interrupt() -> None:
+    """Keep CPython from ending this process by SIGINT although the interrupt was caught.
+
+    An interrupt inside code run from a string (imports of torch do that) leaves a flag that the interpreter
+    reads as it exits; running another string clears it (run_eval_code_obj in Python/pythonrun.c).
+    """
+    exec("")
 
 
 def _told(message: str, exit_code: int, *, debug: bool) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median_low
 
 from commscope.compare.result import Comparison
 from commscope.compare.verdict import run_names
@@ -43,8 +42,8 @@ def other_load_of(run: RunInfo) -> OtherLoad | None:
 
 def typical_load(loads: Sequence[OtherLoad | None]) -> OtherLoad | None:
     """The median run's, of those that tell."""
-    known = [load for load in loads if load is not None]
-    return min(known, key=lambda load: abs(load.share - _middle(known)), default=None)
+    known = sorted((load for load in loads if load is not None), key=lambda load: load.share)
+    return known[(len(known) - 1) // 2] if known else None
 
 
 def comparison_load_words(comparison: Comparison) -> str:
@@ -59,10 +58,6 @@ def comparison_load_words(comparison: Comparison) -> str:
         for load, name in zip(loads, names, strict=True)
     ]
     return f"other programs kept busy {' and '.join(told)}"
-
-
-def _middle(known: Sequence[OtherLoad]) -> float:
-    return median_low(load.share for load in known)
 
 
 def _number(value: object) -> float | None:

@@ -40,9 +40,9 @@ dist.destroy_process_group()
 
 
 @contextmanager
-def burning() -> Iterator[subprocess.Popen[str]]:
-    """A process that keeps a core busy, and tells its CPU time all the while."""
-    with subprocess.Popen([sys.executable, "-c", BURN], stdout=subprocess.PIPE, text=True) as process:
+def burning(tells_to: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that keeps a core busy and tells its CPU time all the while, to somebody who reads it."""
+    with subprocess.Popen([sys.executable, "-c", BURN], stdout=tells_to, text=True) as process:
         try:
             yield process
         finally:
@@ -99,7 +99,7 @@ def test_proc_s_columns(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_what_a_child_burns_is_ours_and_among_what_is_busy() -> None:
-    with burning() as process:
+    with burning(subprocess.PIPE) as process:
         start = used(process)
         before = read_cpu()
         burnt = used(process, at_least=start + 0.5) - start
@@ -122,7 +122,7 @@ def test_a_recording_beside_a_busy_loop_tells_of_it(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(TRAIN, encoding="utf-8")
     request = RecordRequest(tmp_path / "run", "train.py", (str(script),), nproc=2, steps=3, warmup=2)
-    with burning():
+    with burning(subprocess.DEVNULL):
         run = record(request)
     told = msgspec.json.decode((run / "run.json").read_bytes())
     host = told["host"]
