@@ -1,9 +1,11 @@
 """Peak memory of a rank from the allocator's records.
 
-Takes samples and the phase of each event, gives RankMemory or None.
+Takes samples and the phase of each event, gives RankMemory or None; and of several measures the best.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,15 @@ import numpy.typing as npt
 from commscope.analysis.attribution import PHASES
 from commscope.schema import EventKind
 from commscope.trace import RankMemory, RankTrace
+
+_BEST_FIRST = ("cuda_allocator", "tensors", "rss")
+
+
+def best_measure(rows: Sequence[RankMemory]) -> tuple[RankMemory, ...]:
+    """Rows of one kind, as kinds cannot be compared: the allocator's, else tensors, else the process's."""
+    kinds = (*_BEST_FIRST, *sorted({row.kind for row in rows} - set(_BEST_FIRST)))
+    found = (tuple(row for row in rows if row.kind == kind) for kind in kinds)
+    return next((of_kind for of_kind in found if of_kind), ())
 
 
 def peak_memory(trace: RankTrace, phase: npt.NDArray[np.int8]) -> RankMemory | None:

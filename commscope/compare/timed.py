@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
+from commscope.analysis.memory import best_measure
 from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.compare.measurement import (
     PROFILED,
@@ -17,9 +18,7 @@ from commscope.compare.measurement import (
     whole,
 )
 from commscope.schema import Phase
-from commscope.trace import RankMemory
 
-MEMORY_KINDS = ("cuda_allocator", "tensors", "rss")
 _NOT_SPLIT = "waiting cannot be told from transfer: not every instance was matched over the ranks"
 _PARTS: tuple[tuple[str, Callable[[RankBreakdown], int | None], str], ...] = (
     ("compute.time", lambda row: row.compute_ns, ""),
@@ -114,14 +113,12 @@ def _blocking(analysis: Analysis) -> Measurement:
 
 def _memory(analysis: Analysis) -> Measurement:
     """Peak of the rank that needs most, by the best measure there is; `basis` names it."""
-    rows = analysis.memory or analysis.run.memory
-    for kind in (*MEMORY_KINDS, *sorted({row.kind for row in rows} - set(MEMORY_KINDS))):
-        of_kind: list[RankMemory] = [row for row in rows if row.kind == kind]
-        if of_kind:
-            by_rank = {row.rank: float(row.peak_bytes) for row in of_kind}
-            peak = whole(max(by_rank.values()))
-            return Measurement("memory.peak", "timed", "bytes", peak, by_rank=by_rank, basis=kind)
-    return Measurement("memory.peak", "timed", "bytes", None, why="memory was not captured")
+    rows = best_measure(analysis.memory or analysis.run.memory)
+    if not rows:
+        return Measurement("memory.peak", "timed", "bytes", None, why="memory was not captured")
+    by_rank = {row.rank: float(row.peak_bytes) for row in rows}
+    peak = whole(max(by_rank.values()))
+    return Measurement("memory.peak", "timed", "bytes", peak, by_rank=by_rank, basis=rows[0].kind)
 
 
 def _rows(analysis: Analysis, window: str) -> list[RankBreakdown]:

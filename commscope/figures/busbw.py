@@ -77,7 +77,11 @@ def draw(subject: Subject, window: str = MEDIAN, references: Sequence[Reference]
             hoverinfo="name",
         )
     figure.update_xaxes(title_text="payload bytes of one instance (log)", type="log", exponentformat="SI")
-    figure.update_yaxes(title_text="busbw, GB/s (log): wire bytes / transfer<br>1 GB = 1e9 B", type="log")
+    figure.update_yaxes(
+        title_text="busbw, GB/s (log): wire bytes / transfer<br>1 GB = 1e9 B",
+        type="log",
+        exponentformat="power",
+    )
     return figure
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from commscope.analysis.memory import best_measure
 from commscope.analysis.result import Analysis
 from commscope.figures.cells import Row
 from commscope.figures.subject import Shown, Subject, shown
@@ -16,9 +17,9 @@ from commscope.units import axis_bytes, format_bytes
 
 TITLE = "Peak memory"
 _KINDS = {
-    "cuda_allocator": "allocated by the caching allocator on the device",
-    "rss": "resident memory of the rank's process",
-    "tensors": "bytes in live tensors",
+    "cuda_allocator": "allocated on the device",
+    "rss": "resident in the process",
+    "tensors": "in live tensors",
 }
 _WHOLE = "whole run"
 
@@ -66,10 +67,10 @@ def caption(subject: Subject) -> str:
 
 
 def table(subject: Subject) -> list[Row]:
-    """Peaks of every rank and run, by phase where captured."""
+    """Peaks of every rank, run and measure, by phase where captured."""
     rows: list[Row] = []
     for run in shown(subject):
-        for row in _in_focus(run):
+        for row in (row for row in memory_of(run.analysis) if row.rank in run.ranks):
             phases = {f"{phase}_bytes": size for phase, size in row.by_phase_bytes.items()}
             rows.append(
                 {"rank": row.rank, "run": run.label, "kind": row.kind, "peak_bytes": row.peak_bytes, **phases}
@@ -83,7 +84,7 @@ def memory_of(analysis: Analysis) -> tuple[RankMemory, ...]:
 
 
 def _in_focus(run: Shown) -> tuple[RankMemory, ...]:
-    return tuple(row for row in memory_of(run.analysis) if row.rank in run.ranks)
+    return tuple(row for row in best_measure(memory_of(run.analysis)) if row.rank in run.ranks)
 
 
 def _peaks(run: Shown) -> dict[str, int]:
@@ -94,5 +95,5 @@ def _peaks(run: Shown) -> dict[str, int]:
 
 
 def _kind_words(runs: Sequence[Shown]) -> str:
-    kinds = list(dict.fromkeys(row.kind for run in runs for row in memory_of(run.analysis)))
+    kinds = list(dict.fromkeys(row.kind for run in runs for row in _in_focus(run)))
     return " | ".join(_KINDS.get(kind, kind) for kind in kinds)

@@ -20,6 +20,7 @@ from commscope.figures import (
 from commscope.figures.catalog import CHARTS, Chart
 from commscope.figures.subject import MEDIAN, shown
 from commscope.figures.theme import MARK_BUDGET, template, themed
+from commscope.trace import RankMemory
 from tests.analyses import Call, make_analysis
 from tests.figures import samples
 
@@ -188,6 +189,15 @@ def test_zooming_into_the_strip_shows_only_that_part() -> None:
 def test_memory_shows_the_rank_with_the_most() -> None:
     assert "peaks at 47.7 MiB" in memory.caption(make_analysis(peak_bytes=50_000_000))
     assert memory.caption(make_analysis(peak_bytes=None)) == "tp2: memory is not captured."
+
+
+def test_memory_shows_one_measure_the_one_of_the_metric() -> None:
+    run = make_analysis(peak_bytes=50_000_000)
+    resident = [RankMemory(rank, "rss", 900_000_000, {"forward": 900_000_000}) for rank in run.ranks]
+    both = dataclasses.replace(run, memory=(*resident, *run.memory))
+    assert memory.draw(both).data[0].text == memory.draw(run).data[0].text == ("47.7 MiB",)
+    assert memory.caption(both) == memory.caption(run)
+    assert {row["kind"] for row in memory.table(both)} == {"rss", "tensors"}
 
 
 def test_the_step_asked_for_is_shown_and_an_unknown_one_falls_to_the_median() -> None:
