@@ -209,7 +209,7 @@ def _stalls(rows: Rows, window: str) -> list[Stall]:
     sums: Counter[tuple[int, int]] = Counter()
     for row in _within(rows, window):
         sums[row["rank"], row["culprit"]] += row["wait_ns"]
-    return [Stall(window, v, c, ns, "compute") for (v, c), ns in sorted(sums.items()) if ns > 0]
+    return [Stall(window, v, c, ns, {"compute": ns}) for (v, c), ns in sorted(sums.items()) if ns > 0]
 
 
 def _path(rows: Rows, window: Window) -> CriticalPath:

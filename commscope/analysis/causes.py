@@ -24,7 +24,7 @@ from commscope.analysis.intervals import (
     union,
     union_of,
 )
-from commscope.analysis.result import Clock, Intervals, RankAnalysis, StallCause
+from commscope.analysis.result import Clock, Intervals, RankAnalysis
 from commscope.schema import CAPTURE
 from commscope.trace import Int64
 
@@ -34,15 +34,8 @@ CAUSES = (
     "idle",
     "unknown",
 )  # idle: the rest; unknown: nothing the culprit has more of, or not recorded together before
+Cell = tuple[str, int, int]  # window, victim, culprit
 COLUMNS = ["rank", "start_ns", "end_ns", "window", "instance", "wait_ns", "transfer_ns", "culprit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Causes:
-    """The causes of every stall, and the largest of each cell of the stall matrix."""
-
-    rows: tuple[StallCause, ...]
-    dominant: dict[tuple[str, int, int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +51,14 @@ class _Meetings:
     activities: tuple[tuple[Intervals, ...], ...]  # of each rank
 
 
-def causes_of(ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None) -> Causes:
-    """Causes by window, victim and culprit; the window `capture` holds all. Nothing without a clock."""
+def causes_of(
+    ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None
+) -> dict[Cell, dict[str, int]]:
+    """Waits in ns by cause, of each cell; the window `capture` holds all. Empty without a clock."""
     matched = instances.loc[instances["instance"].notna(), COLUMNS].reset_index(drop=True)
     waited = np.flatnonzero(matched["wait_ns"].fillna(0).to_numpy(np.int64) > 0)
     if clock is None or len(waited) == 0:
-        return Causes((), {})
+        return {}
     meetings = _meetings(ranks, matched, clock)
     victim = np.searchsorted(meetings.ranks, matched["rank"].to_numpy(np.int64)[waited])
     culprit = np.searchsorted(meetings.ranks, matched["culprit"].to_numpy(np.int64)[waited])
@@ -178,15 +173,13 @@ def _shares(wait_ns: Int64, excess: npt.NDArray[np.float64]) -> Int64:
     return np.column_stack((parts, np.where(told, 0, left)))
 
 
-def _summed(charged: pd.DataFrame) -> Causes:
+def _summed(charged: pd.DataFrame) -> dict[Cell, dict[str, int]]:
     steps = charged[charged["window"] != CAPTURE]
     every = pd.concat([charged.assign(window=CAPTURE), steps], ignore_index=True)
     sums = every.groupby(["window", "victim", "culprit"], sort=False)[list(CAUSES)].sum()
-    rows: list[StallCause] = []
-    dominant = {}
-    for (window, victim, culprit), shares in zip(sums.index, sums.to_numpy(np.int64), strict=True):
-        cell = (str(window), int(victim), int(culprit))
-        dominant[cell] = CAUSES[int(shares.argmax())]
-        told = [(cause, int(share)) for cause, share in zip(CAUSES, shares, strict=True) if share]
-        rows.extend(StallCause(*cell, cause=cause, wait_ns=share) for cause, share in told)
-    return Causes(tuple(rows), dominant)
+    return {
+        (str(window), int(victim), int(culprit)): {
+            cause: int(share) for cause, share in zip(CAUSES, shares, strict=True) if share
+        }
+        for (window, victim, culprit), shares in zip(sums.index, sums.to_numpy(np.int64), strict=True)
+    }

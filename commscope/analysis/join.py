@@ -52,7 +52,6 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         instances = with_members(instances)
     rank_windows = {one.rank: _common_windows(one, joined.clock) for one in ordered}
     windows = _windows(rank_windows)
-    causes = causes_of(ordered, instances, joined.clock)
     return Analysis(
         run=run,
         ranks=present,
@@ -72,12 +71,11 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         instances=instances,
         matching=joined.matching,
         clock=joined.clock,
-        stalls=stalls_of(instances, causes.dominant),
+        stalls=stalls_of(instances, causes_of(ordered, instances, joined.clock)),
         critical_paths=critical_paths(ordered, instances, joined.clock, windows),
         memory=_memory(run, ordered),
         skeletons=tuple(one.skeleton for one in ordered if one.skeleton is not None),
         coverage={one.rank: one.coverage for one in ordered},
-        stall_causes=causes.rows,
         compute={one.rank: _common_compute(one, joined.clock) for one in ordered},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -143,23 +144,17 @@ class Stall:
     victim: int
     culprit: int
     wait_ns: int
-    cause: str | None = None  # what the culprit did instead: compute, recompute, host_bound, wait, ...
-
-
-@dataclass(frozen=True, slots=True)
-class StallCause:
-    """Part of a stall: what the culprit did longer than the victim since their last common collective."""
-
-    window: str
-    victim: int
-    culprit: int
-    cause: str  # compute | recompute | transfer | wait | copy | host_bound | idle | unknown
-    wait_ns: int
+    causes_ns: Mapping[str, int] = field(default_factory=dict)  # sums to wait_ns; empty: not told
 
     @property
-    def propagated(self) -> bool:
-        """The culprit was itself made late by another rank."""
-        return self.cause == "wait"
+    def cause(self) -> str | None:
+        """What the culprit did longer than the victim since they last met, the largest part."""
+        return max(self.causes_ns, key=self.causes_ns.__getitem__, default=None)
+
+    @property
+    def propagated_ns(self) -> int | None:
+        """The part for which the culprit was itself made late by another rank."""
+        return self.causes_ns.get("wait", 0) if self.causes_ns else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,5 +206,4 @@ class Analysis:
     memory: tuple[RankMemory, ...]
     skeletons: tuple[Skeleton, ...] = ()
     coverage: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
-    stall_causes: tuple[StallCause, ...] = ()
     compute: dict[int, Intervals] = field(default_factory=dict)  # rank -> when it computes, common clock

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from commscope.analysis.stalls import cause_words
 from commscope.figures import panels
 from commscope.figures.cells import Row
 from commscope.figures.subject import MEDIAN, Shown, Subject, shown, window_words
@@ -50,7 +51,7 @@ def table(subject: Subject, window: str = MEDIAN) -> list[Row]:
             "victim": f"rank {stall.victim}",
             "culprit": f"rank {stall.culprit}",
             "wait_ns": stall.wait_ns,
-            "cause": stall.cause or "not told",
+            "late_by": cause_words([stall]) or "not told",
         }
         for run in shown(subject, window)
         for stall in run.stalls
@@ -84,9 +85,22 @@ def _heatmap(run: Shown, place: int, divisor: int) -> go.Heatmap:
         ygap=1,
         text=[[_number(value, divisor) for value in row] for row in waits.tolist()] if numbered else None,
         texttemplate="%{text}" if numbered else None,
-        customdata=[[format_time(value) if value else "0" for value in row] for row in waits.tolist()],
-        hovertemplate="%{y} waits %{customdata} for %{x}<extra>" + run.label + "</extra>",
+        customdata=_hover_words(run, waits),
+        hovertemplate="%{y} waits for %{x}: %{customdata}<extra>" + run.label + "</extra>",
     )
+
+
+def _hover_words(run: Shown, waits: np.ndarray) -> list[list[str]]:
+    words = {(stall.victim, stall.culprit): cause_words([stall]) for stall in run.stalls}
+    ranks = run.all_ranks
+    return [
+        [_waited(value, words.get((victim, culprit), "")) for culprit, value in zip(ranks, row, strict=True)]
+        for victim, row in zip(ranks, waits.tolist(), strict=True)
+    ]
+
+
+def _waited(wait_ns: int, why: str) -> str:
+    return (format_time(wait_ns) if wait_ns else "0") + (f" ({why})" if why else "")
 
 
 def _number(wait_ns: int, divisor: int) -> str:
@@ -103,9 +117,11 @@ def _sentence(run: Shown) -> str:
     if total_ns == 0:
         return f"{run.label}: nobody waits."
     share = round(100 * int(caused_ns[worst]) / total_ns)
+    why = cause_words(stall for stall in run.stalls if stall.culprit == run.all_ranks[worst])
+    late = f"; it was late by {why}" if why else ""
     return (
         f"{run.label}: the others wait {format_time(int(caused_ns[worst]))} for rank {run.all_ranks[worst]}, "
-        f"{share} % of all waiting ({format_time(total_ns)} over {len(run.all_ranks)} ranks)."
+        f"{share} % of all waiting ({format_time(total_ns)} over {len(run.all_ranks)} ranks){late}."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from commscope.analysis.result import Analysis, CriticalPath, RankBreakdown
+from commscope.analysis.stalls import cause_words
 from commscope.analysis.summary import (
     breakdown_of,
     collective_totals,
@@ -199,7 +200,12 @@ def _waits(analysis: Analysis, window: str) -> Section | None:
     if not stalls:
         return None
     rows = [
-        (f"rank {stall.victim}", f"rank {stall.culprit}", format_time(stall.wait_ns), stall.cause or "-")
+        (
+            f"rank {stall.victim}",
+            f"rank {stall.culprit}",
+            format_time(stall.wait_ns),
+            cause_words([stall]) or "-",
+        )
         for stall in stalls
     ]
     culprits: dict[int, int] = {}
@@ -207,9 +213,11 @@ def _waits(analysis: Analysis, window: str) -> Section | None:
         culprits[stall.culprit] = culprits.get(stall.culprit, 0) + stall.wait_ns
     worst = max(culprits, key=lambda rank: culprits[rank])
     share = format_percent(culprits[worst] / sum(culprits.values()))
+    why = cause_words(stall for stall in stalls if stall.culprit == worst)
     sentence = f"Rank {worst} was waited for most: {share} of all waiting."
-    columns = ("victim", "culprit", "wait", "culprit was busy with")
-    return Section("Who waited for whom", (sentence,), cut(columns, rows, MOST_STALLS))
+    reason = f" It was late by {why}." if why else ""
+    columns = ("victim", "culprit", "wait", "culprit was late by")
+    return Section("Who waited for whom", (sentence + reason,), cut(columns, rows, MOST_STALLS))
 
 
 def _path(analysis: Analysis, window: str) -> Section | None:

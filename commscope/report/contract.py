@@ -37,7 +37,10 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "collectives": [row for window in analysis.windows for row in _collectives(analysis, window.name)],
         "matching": dataclasses.asdict(analysis.matching),
         "clock": None if analysis.clock is None else dataclasses.asdict(analysis.clock),
-        "stalls": [dataclasses.asdict(stall) for stall in analysis.stalls],
+        "stalls": [
+            {**dataclasses.asdict(stall), "cause": stall.cause, "propagated_ns": stall.propagated_ns}
+            for stall in analysis.stalls
+        ],
         "critical_path": [
             {
                 "window": path.window,
