@@ -16,8 +16,10 @@ from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis
 from commscope.errors import IncompleteTrace, UsageProblem
+from commscope.figures import whatif_bars
 from commscope.readers import open_run, read_rank
 from commscope.trace import RunInfo
+from commscope.units import format_time
 from commscope.whatif import Scale, Scenario, parse_factor, parse_scale, replay, replay_all
 from commscope.whatif.network import fixed_parts
 from commscope.whatif.replay import replayed
@@ -145,6 +147,15 @@ def test_an_outcome_says_what_becomes_critical() -> None:
     assert outcome.becomes_critical == "compute"
     assert outcome.after.by_kind_ns == {"compute": 99_000}
     assert outcome.ratio == outcome.after_ns / outcome.before_ns
+
+
+def test_the_figure_says_the_new_time_or_that_nothing_changed() -> None:
+    analysis = analysis_of(simulate(World(style="gloo"), programs_of(3, "gloo")))
+    same, free = (replay(analysis, one, "capture") for one in (Scenario(), Scenario(comm_free=True)))
+    assert " in both; " in whatif_bars.caption(same)
+    assert f"would take {format_time(free.after_ns)} instead of {format_time(free.before_ns)};" in (
+        whatif_bars.caption(free)
+    )
 
 
 def test_steps_are_replayed_beside_the_capture() -> None:

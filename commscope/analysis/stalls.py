@@ -31,14 +31,14 @@ def stalls_of(instances: pd.DataFrame, causes: Mapping[Cell, Mapping[str, int]])
     return tuple(rows)
 
 
-def cause_words(stalls: Iterable[Stall]) -> str:
-    """What the culprits of some stalls spent more on: `compute 68 %, idle 32 %`; empty where not told."""
+def cause_words(stalls: Iterable[Stall], *, most: int | None = None) -> str:
+    """What the culprits of some stalls spent more on, `compute 68 %, idle time 32 %`; empty: not told."""
     total: Counter[str] = Counter()
     for stall in stalls:
         total.update(stall.causes_ns)
     shares = [(cause, ns / total.total()) for cause, ns in total.most_common()]
     told = [(cause, share) for cause, share in shares if share >= _LEAST_SHARE]
-    return ", ".join(f"{_WORDS.get(cause, cause)} {round(100 * share)} %" for cause, share in told)
+    return ", ".join(f"{_WORDS.get(cause, cause)} {round(100 * share)} %" for cause, share in told[:most])
 
 
 def _by_window(steps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -60,7 +60,7 @@ def _same_value(row: Row, before: list[Measurement], after: list[Measurement], b
 def _odd_ranks(before: Measurement, after: list[Measurement]) -> str:
     for one in after:
         odd = [
-            f"rank {rank}: {before.by_rank[rank]:g} -> {value:g}"
+            f"rank {rank}: {before.by_rank[rank]:g} → {value:g}"
             for rank, value in sorted(one.by_rank.items())
             if rank in before.by_rank and before.by_rank[rank] != value
         ]
@@ -118,8 +118,8 @@ def _first_difference(before: Order, after: Order) -> str:
         new = [after.tokens[index] for index in after.groups[members]]
         place = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
         if place is not None:
-            return f"group {members}, collective {place + 1} of the step: {old[place]} -> {new[place]}"
+            return f"group {members}, collective {place + 1} of the step: {old[place]} → {new[place]}"
         if len(old) != len(new):
             shorter = min(len(old), len(new))
-            return f"group {members}: {len(old)} collectives -> {len(new)}, the first {shorter} the same"
+            return f"group {members}: {len(old)} collectives → {len(new)}, the first {shorter} the same"
     return ""

@@ -71,7 +71,7 @@ def _check_one(
     else:
         judged, comparable = _against_baseline(sides, context, config, name)
         rows += judged
-        notes = [f"{row.field}: {row.baseline} -> {row.candidate}" for row in differences]
+        notes = [f"{row.field}: {row.baseline} → {row.candidate}" for row in differences]
     rows = [replace(row, command=row.command or context.command) for row in rows]
     return RunVerdict(
         run=name if len(runs) > 1 or name == runs[0].path else runs[0].name,
@@ -125,7 +125,7 @@ def _differences(sides: Sides) -> tuple[Difference, ...]:
 
 
 def _not_comparable(metric: str, budget: Budget, differences: Sequence[Difference]) -> Row:
-    why = "; ".join(f"{row.field} {row.baseline} -> {row.candidate}" for row in differences[:4])
+    why = "; ".join(f"{row.field} {row.baseline} → {row.candidate}" for row in differences[:4])
     return Row(metric, budget.level, "not-comparable", None, None, budget.text, why=why)
 
 

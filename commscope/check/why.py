@@ -139,7 +139,7 @@ def change_words(row: Change) -> str:
     where = _layers(row.layers) if any(layer is not None for layer in row.layers) else ""
     ranks = "every rank" if row.is_everywhere else f"{format_ranks(row.ranks)} only"
     details = ", ".join(part for part in (role, groups, size, where, ranks) if part)
-    counts = f"{format_count(row.before)} -> {format_count(row.after)}"
+    counts = f"{format_count(row.before)} → {format_count(row.after)}"
     return f"{row.collective} in {row.phase} {counts} a step ({details})"
 
 
@@ -154,4 +154,4 @@ def _layers(layers: Sequence[int | None]) -> str:
 def layout_words(differences: Iterable[Difference]) -> list[str]:
     """Settings of the layout that differ."""
     rows = [row for row in differences if row.field.startswith("layout.")]
-    return [f"{row.field} {row.baseline} -> {row.candidate}" for row in rows]
+    return [f"{row.field} {row.baseline} → {row.candidate}" for row in rows]

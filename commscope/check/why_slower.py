@@ -47,12 +47,12 @@ def why_straggler(rank: int, metric: str, context: Context) -> str:
     part = named if named in growth else max(growth, key=lambda name: growth[name], default=None)
     if part is None:
         return f"rank {rank} holds the others up"
-    times = f"{format_time(before[part])} -> {format_time(after[part])} a step"
+    times = f"{format_time(before[part])} → {format_time(after[part])} a step"
     told = f"rank {rank} holds the others up: its {_PART_WORDS[part]} grew, {times}"
     caused = [each.get(rank, 0.0) for each in _caused(context.sides)]
     if caused[1] <= caused[0]:
         return told
-    return f"{told}; the others wait {format_time(caused[0])} -> {format_time(caused[1])} a step for it"
+    return f"{told}; the others wait {format_time(caused[0])} → {format_time(caused[1])} a step for it"
 
 
 def _parts(runs: Sequence[Snapshot]) -> dict[int, dict[str, float]]:
@@ -90,7 +90,7 @@ def _late_rank(sides: Sides, slower: float) -> str:
     victims = max(len(growth) - 1, 1)
     if culprit is None or growth[culprit] / victims < CULPRIT_SHARE * slower or growth[culprit] <= 0:
         return ""
-    waits = f"{format_time(caused[0][culprit])} -> {format_time(caused[1][culprit])}"
+    waits = f"{format_time(caused[0][culprit])} → {format_time(caused[1][culprit])}"
     before, after = _parts(sides.baseline).get(culprit, {}), _parts(sides.candidate).get(culprit, {})
     own = {
         part: after[part] - before.get(part, 0.0)

@@ -79,7 +79,7 @@ def _issued(comparison: Comparison, phases: list[str]) -> str:
         if pieces[0] != "collective.count" or len(pieces) != 3 or pieces[2] not in phases:
             continue
         if metric.baseline != metric.candidate:
-            words.append(f"{pieces[1]} {format_count(metric.baseline)} -> {format_count(metric.candidate)}")
+            words.append(f"{pieces[1]} {format_count(metric.baseline)} → {format_count(metric.candidate)}")
     return ", ".join(words) or "the same collectives, of other sizes"
 
 

@@ -117,11 +117,10 @@ def _sentence(run: Shown) -> str:
     if total_ns == 0:
         return f"{run.label}: nobody waits."
     share = round(100 * int(caused_ns[worst]) / total_ns)
-    why = cause_words(stall for stall in run.stalls if stall.culprit == run.all_ranks[worst])
-    late = f"; it was late by {why}" if why else ""
+    why = cause_words((stall for stall in run.stalls if stall.culprit == run.all_ranks[worst]), most=2)
     return (
-        f"{run.label}: the others wait {format_time(int(caused_ns[worst]))} for rank {run.all_ranks[worst]}, "
-        f"{share} % of all waiting ({format_time(total_ns)} over {len(run.all_ranks)} ranks){late}."
+        f"{run.label}: rank {run.all_ranks[worst]} is waited for {format_time(int(caused_ns[worst]))}, "
+        f"{share} % of all waiting{'; late by ' + why if why else ''}."
     )
 
 

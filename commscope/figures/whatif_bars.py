@@ -38,10 +38,11 @@ def draw(outcome: Outcome) -> go.Figure:
 
 def caption(outcome: Outcome) -> str:
     """The finding: the step before and after, and what it consists of then."""
-    return (
-        f"The step would take {format_time(outcome.after_ns)} instead of {format_time(outcome.before_ns)}; "
-        f"its path would then be mostly {outcome.becomes_critical}."
-    )
+    after, before = format_time(outcome.after_ns), format_time(outcome.before_ns)
+    if outcome.after_ns == outcome.before_ns:
+        return f"The step takes {before} in both; its path is mostly {outcome.becomes_critical}."
+    then = f"its path would then be mostly {outcome.becomes_critical}"
+    return f"The step would take {after} instead of {before}; {then}."
 
 
 def table(outcome: Outcome) -> list[Row]:

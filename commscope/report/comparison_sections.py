@@ -38,13 +38,13 @@ def format_metric(unit: str, value: float | None) -> str:
     return formats.get(unit, format_count)(value)
 
 
-def difference_words(difference: Difference, *, arrow: str = "->") -> str:
-    """`layout.sp: False -> True`, with what was not recorded said so."""
+def difference_words(difference: Difference) -> str:
+    """`layout.sp: False → True`, with what was not recorded said so."""
     before, after = (
         "not recorded" if value is None else str(value)
         for value in (difference.baseline, difference.candidate)
     )
-    return f"{difference.field}: {before} {arrow} {after}"
+    return f"{difference.field}: {before} → {after}"
 
 
 def _comparability(comparison: Comparison) -> Section:
@@ -77,7 +77,7 @@ def _volume(comparison: Comparison) -> Section | None:
         return None
     sentences = (
         "Payload is the whole tensor (nccl-tests' S); wire bytes are what one rank sends on a ring:",
-        "all_reduce 2(n-1)/n S, all_gather and reduce_scatter (n-1)/n S. Each pair: baseline -> candidate.",
+        "all_reduce 2(n-1)/n S, all_gather and reduce_scatter (n-1)/n S. Each pair: baseline → candidate.",
     )
     columns = ("phase", "collective", "count", "", "payload", "", "wire", "", "closed form")
     total = ("all", "", *_pair(comparison, ""), _agrees(comparison, ""))
@@ -121,7 +121,7 @@ def _sent(comparison: Comparison) -> tuple[str, ...]:
     sent = comparison.metric("communication.sent_bytes")
     if sent is None or (sent.baseline is None and sent.candidate is None):
         return ()
-    pair = f"{format_bytes(sent.baseline)} -> {format_bytes(sent.candidate)}"
+    pair = f"{format_bytes(sent.baseline)} → {format_bytes(sent.candidate)}"
     return (f"Really sent by gloo, per step and rank: {pair}; it runs each reduce_scatter as an all_reduce.",)
 
 

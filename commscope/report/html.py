@@ -101,7 +101,7 @@ def figure_block(key: str, figure: go.Figure, caption: str, rows: Sequence[Row])
 
 def _banner(comparison: Comparison) -> str:
     word = "Comparable" if comparison.comparable else "Not comparable"
-    words = [difference_words(row, arrow="→") + _BREAKS * row.breaks for row in comparison.differences]
+    words = [difference_words(row) + _BREAKS * row.breaks for row in comparison.differences]
     differing = "; ".join(words) or "nothing that was recorded"
     unknown = f" Not known to be equal: {', '.join(comparison.unknown)}." if comparison.unknown else ""
     kind = "good" if comparison.comparable else "bad"

@@ -67,7 +67,7 @@ def row_words(row: Row) -> str:
     if row.baseline is None and row.candidate is None:
         return f"allowed: {row.budget}"
     before, after = format_metric(row.unit, row.baseline), format_metric(row.unit, row.candidate)
-    return f"{before} -> {after} (allowed: {row.budget})"
+    return f"{before} → {after} (allowed: {row.budget})"
 
 
 def _run(run: RunVerdict) -> Section:

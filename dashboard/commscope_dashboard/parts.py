@@ -91,12 +91,9 @@ def _sides(found: Comparison) -> tuple[tuple[str, Analysis], ...]:
 
 def _comparable_words(found: Comparison) -> str:
     if not found.comparable:
-        breaking = "; ".join(difference_words(row, arrow="→") for row in found.differences if row.breaks)
+        breaking = "; ".join(difference_words(row) for row in found.differences if row.breaks)
         return f"Not comparable: {breaking}."
-    differing = (
-        "; ".join(difference_words(row, arrow="→") for row in found.differences)
-        or "nothing that was recorded"
-    )
+    differing = "; ".join(difference_words(row) for row in found.differences) or "nothing that was recorded"
     return f"Comparable. Differs: {differing}."
 
 

@@ -88,7 +88,7 @@ def test_the_action_fails_where_the_gate_fails(place: Path, tmp_path: Path) -> N
     bad = shell(script, place, COMMSCOPE_RUNS=str(tmp_path / "tp2-9"), COMMSCOPE_BASELINE="traces", **files)
     assert bad.returncode == 1, bad.stdout + bad.stderr
     assert "::error" in bad.stdout
-    assert "all_reduce in recompute 0 -> 4 a step" in bad.stdout
+    assert "all_reduce in recompute 0 → 4 a step" in bad.stdout
 
 
 def test_in_ci_a_bot_cannot_bless_itself(place: Path) -> None:

@@ -42,7 +42,7 @@ def test_an_extra_collective_exits_1_and_the_first_row_names_it(
     assert (document["status"], document["exit_code"]) == ("fail", 1)
     worst = document["runs"][0]["rows"][0]
     assert worst["metric"].startswith("collective.count")
-    assert "all_reduce in recompute 0 -> 4 a step" in worst["why"]
+    assert "all_reduce in recompute 0 → 4 a step" in worst["why"]
 
 
 def test_a_run_without_one_of_its_ranks_is_not_green(saved: Path) -> None:

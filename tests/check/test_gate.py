@@ -99,7 +99,7 @@ def test_an_extra_collective_fails_and_is_named() -> None:
     assert verdict.exit_code == 1
     assert first(verdict).metric == "collective.count"
     assert (
-        first(verdict).why == "all_gather in backward 0 -> 1 a step (role tp, 4.00 KiB, layer 1, every rank)"
+        first(verdict).why == "all_gather in backward 0 → 1 a step (role tp, 4.00 KiB, layer 1, every rank)"
     )
 
 
@@ -111,18 +111,16 @@ def test_more_bytes_in_as_many_collectives_fail() -> None:
     verdict = against([make_analysis(calls=calls)])
     assert verdict.exit_code == 1
     assert first(verdict).metric == "communication.payload_bytes"
-    assert (
-        "all_reduce in forward 3 -> 0 a step (role loss, group tp, 512 B, every rank)" in first(verdict).why
-    )
+    assert "all_reduce in forward 3 → 0 a step (role loss, group tp, 512 B, every rank)" in first(verdict).why
 
 
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        (Layout(tp=2), Layout(tp=2, fused=False), "all_reduce in backward 5 -> 9"),
-        (Layout(tp=2), Layout(tp=2, recompute="full"), "all_reduce in recompute 0 -> 4"),
-        (replace(SP, sp_keep_gathered=True), SP, "all_gather in backward 4 -> 9"),
-        (Layout(tp=2), SP, "layout.sp False -> True"),
+        (Layout(tp=2), Layout(tp=2, fused=False), "all_reduce in backward 5 → 9"),
+        (Layout(tp=2), Layout(tp=2, recompute="full"), "all_reduce in recompute 0 → 4"),
+        (replace(SP, sp_keep_gathered=True), SP, "all_gather in backward 4 → 9"),
+        (Layout(tp=2), SP, "layout.sp False → True"),
     ],
 )
 def test_mutations_of_the_layout_are_caught_with_the_culprit_first(
@@ -246,7 +244,7 @@ def test_ranks_that_differ_are_caught_though_the_mean_agrees() -> None:
     odd = replace(BASE, instances=pd.concat([swapped, more], ignore_index=True))
     count = row(against([odd]), "collective.count")
     assert count.status == "changed"
-    assert "the same on average, but rank 0: 13 -> 12, rank 1: 13 -> 14" in count.why
+    assert "the same on average, but rank 0: 13 → 12, rank 1: 13 → 14" in count.why
 
 
 def test_the_same_collectives_in_another_order_fail() -> None:

@@ -70,7 +70,7 @@ def test_a_forgotten_no_sync_is_caught_as_all_reduces_in_backward(runs: dict[str
     verdict = verdict_on(runs["forgotten_no_sync"], runs["none"])
     assert verdict.exit_code == 1
     assert first(verdict).metric == "collective.count"
-    assert "all_reduce in backward 1 -> 2 a step" in first(verdict).why
+    assert "all_reduce in backward 1 → 2 a step" in first(verdict).why
 
 
 def test_a_rank_that_sleeps_20_ms_is_caught_and_named(runs: dict[str, list[Analysis]]) -> None:
@@ -90,9 +90,9 @@ def test_the_same_program_again_passes(runs: dict[str, list[Analysis]]) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
-        ("gpt-tp2", "gpt-tp2-unfused", "all_reduce in backward 5 -> 9 a step (role tp"),
-        ("gpt-tp2-sp-kept", "gpt-tp2-sp", "all_gather in backward 4 -> 9 a step (role sp"),
-        ("gpt-tp2", "gpt-tp2-recompute-full", "all_reduce in recompute 0 -> 4 a step (role tp"),
+        ("gpt-tp2", "gpt-tp2-unfused", "all_reduce in backward 5 → 9 a step (role tp"),
+        ("gpt-tp2-sp-kept", "gpt-tp2-sp", "all_gather in backward 4 → 9 a step (role sp"),
+        ("gpt-tp2", "gpt-tp2-recompute-full", "all_reduce in recompute 0 → 4 a step (role tp"),
         ("gpt-tp2-sp-dtensor", "gpt-tp2-sp", "all_gather in backward "),
     ],
 )

@@ -71,8 +71,8 @@ def test_each_of_several_ranks_is_held_against_the_median_of_the_others() -> Non
 def test_a_rank_that_became_late_fails_and_is_named() -> None:
     found = row(against([LATE] * 3, [BASE] * 3), STRAGGLER)
     assert (found.level, found.status) == ("error", "regressed")
-    assert found.why.startswith("rank 1 holds the others up: its compute grew, 1.00 ms -> 1.26 ms a step")
-    assert "the others wait 0 ns -> 260 us a step for it" in found.why
+    assert found.why.startswith("rank 1 holds the others up: its compute grew, 1.00 ms → 1.26 ms a step")
+    assert "the others wait 0 ns → 260 us a step for it" in found.why
 
 
 def test_a_rank_that_always_was_late_does_not_fail() -> None:

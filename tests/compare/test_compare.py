@@ -55,7 +55,7 @@ def test_measured_bytes_equal_the_closed_form() -> None:
 def test_the_verdict_names_both_runs_the_phase_and_the_second_gather() -> None:
     verdict = compare(TP, SP).verdict
     assert verdict.startswith("sp2 is slower than tp2 by ")
-    assert "mostly in backward (all_gather 0 -> 10, all_reduce 5 -> 0, reduce_scatter 0 -> 5)" in verdict
+    assert "mostly in backward (all_gather 0 → 10, all_reduce 5 → 0, reduce_scatter 0 → 5)" in verdict
     assert "5 inputs of column-parallel linears are gathered a second time" in verdict
     assert "gloo itself sends twice a ring's bytes for each reduce_scatter" in verdict
     assert verdict.endswith(".")

@@ -51,7 +51,7 @@ def test_megatrons_full_recompute_gathers_and_scatters_once_more(megatron: dict[
         "all_gather/recompute": (0, 4),
         "reduce_scatter/recompute": (0, 4),
     }
-    assert "all in recompute (all_gather 0 -> 4, reduce_scatter 0 -> 4)" in comparison.verdict
+    assert "all in recompute (all_gather 0 → 4, reduce_scatter 0 → 4)" in comparison.verdict
 
 
 def test_dtensor_gathers_once(real_traces: Path) -> None:

@@ -139,7 +139,9 @@ def test_the_stall_matrix_names_the_culprit_and_its_rows_are_the_victims_waits()
     run = make_analysis(ranks=3, steps=1, calls=(Call("all_reduce", 4096, count=4),), late_ns={2: 7_000})
     waits_ns = stall_matrix.matrix(shown(run)[0])
     assert waits_ns.tolist() == [[0, 0, 28_000], [0, 0, 28_000], [0, 0, 0]]
-    assert "wait 56.0 us for rank 2, 100 %" in stall_matrix.caption(run)
+    assert stall_matrix.caption(run).endswith(
+        "rank 2 is waited for 56.0 us, 100 % of all waiting; late by compute 100 %."
+    )
 
 
 def test_the_lateness_map_is_rank_by_instance() -> None:

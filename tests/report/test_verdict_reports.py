@@ -104,7 +104,7 @@ def test_annotations_are_escaped_and_worst_first() -> None:
     lines = github(FAILING).splitlines()
     assert lines[0] == (
         "::error title=tp2%3A collective.count/all_gather/backward::"
-        "changed: 5 -> 10 (allowed: 0). layer 0 gathers twice, 100 %25"
+        "changed: 5 → 10 (allowed: 0). layer 0 gathers twice, 100 %25"
     )
     assert [line.split(" ")[0] for line in lines[:-1]] == ["::error", "::error", "::warning"]
     assert lines[-1] == "fail: 2 budgets broken in 1 of 1 run."

@@ -40,7 +40,7 @@ def layout(library: Library, view: View) -> list[Component]:
                 figure_card("compare-breakdown", height=205, picks=focus.RANK),
                 figure_card("compare-volume", height=205, picks=focus.VOLUME),
                 figure_card("compare-critical-path", height=205, zooms=True, picks=focus.RANK),
-                figure_card("compare-stalls", height=205, picks=focus.CULPRIT),
+                figure_card("compare-stalls", height=190, picks=focus.CULPRIT),
             ],
         ),
         part("gaps"),
