@@ -148,13 +148,6 @@ def base(title: str, *, height: int = 340) -> go.Figure:
     return figure
 
 
-def themed(figure: go.Figure, scheme: str) -> go.Figure:
-    """The same figure in another colour scheme."""
-    copy = go.Figure(figure)
-    copy.update_layout(template=template(scheme))
-    return copy
-
-
 def nothing(title: str, reason: str, *, height: int = 220) -> go.Figure:
     """A figure that says why there is nothing to draw."""
     figure = base(title, height=height)

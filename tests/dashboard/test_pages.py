@@ -106,6 +106,18 @@ def test_the_banner_says_what_differs_and_how_exact_the_clocks_are(library: Libr
     assert "Clock residual" in words
 
 
+def test_the_banner_says_where_other_programs_were_busy() -> None:
+    quiet, busy = ({"other_load_cores": cores, "other_load_of_cores": 2} for cores in (0.0, 1.4))
+    runs = (make_analysis(name="a", host=quiet), make_analysis(name="b", host=busy))
+    library = Library([LoadedRun(run.run.name, run.run.path, analysis=run) for run in runs])
+    words = text_of(parts.banner(library, view_of(library, {})))
+    assert "Other programs kept busy 1.4 of 2 cores in b and 0 of 2 cores in a: times say less." in words
+
+
+def test_the_banner_is_silent_of_other_programs_where_there_were_none(library: Library) -> None:
+    assert "Other programs" not in text_of(parts.banner(library, view_of(library, {})))
+
+
 def test_comparing_a_run_with_itself_says_what_to_do(library: Library) -> None:
     view = view_of(library, {"baseline": "tp2", "candidate": "tp2"})
     assert "give the dashboard two runs" in text_of(parts.banner(library, view))
