@@ -9,7 +9,7 @@ time. Write host items that stand inside others after those.
 
 On the device (style "cuda"; with style "gloo" compute is an `aten::mm` on the main thread instead):
     compute | copy | set | kernel:NAME
-        stream=7, launch=TIME of the host call (default 1 us before START, not before 0)
+        stream=7, launch=TIME of the host call (default 1 us before START, not before 0), took=0.5 (us)
     all_reduce all_gather reduce_scatter all_to_all broadcast reduce gather scatter barrier send recv
     send_recv
         stream=20 (gloo: worker=0), bytes=4096 (payload S), dtype=float32, group=tp, seq (default: counted per
@@ -209,9 +209,10 @@ class _Rank:
         self.rows.append(Row(*span, kind, name, lane, correlation=correlation, size_bytes=size, facts=facts))
         if self.options.launches:
             at = self._launch(span, keys)
+            took_ns = round(1000 * float(keys.get("took", 0.5)))
             call = "cudaMemcpyAsync" if kind == EventKind.MEMCPY else "cudaLaunchKernel"
             self.rows.append(
-                Row(at, at + 500, EventKind.RUNTIME, call, self._thread(keys), correlation=correlation,
+                Row(at, at + took_ns, EventKind.RUNTIME, call, self._thread(keys), correlation=correlation,
                     external_id=self.counts["external"] if name.startswith("nccl") else NO_VALUE)
             )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """What a blocking call of the host waited for: takes calls and device events, adds dependencies to a Draft.
 
 A synchronisation returns after the work it is known to wait for (see `awaited`), any other one after
-whatever ended last while it stood. A launch that blocks returns after what it launched. The least time any
-of them took after its work, or in all, counts as its own.
+whatever ended last while it stood. A launch that blocks returns after what it launched, one that found its
+queue full after what made room. The least time any of them took after its work, or in all, counts as its own.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def return_from_calls(
     blocked = (after >= 0) & (device.end_ns[source] >= calls.start_ns[call])
     least = min((*after[blocked], *(calls.end_ns - calls.start_ns)[waits]), default=0)
     draft.depend(device.finish[source], calls.finish[call], Label(LATENCY), int(least))
+    begun, queued = calls.queued
+    draft.depend(device.begin[begun], calls.finish[queued], Label(LATENCY))
     blocking = np.flatnonzero(calls.finish >= 0)
     label = Label(HOST, attribution.phase[calls.row[blocking]], attribution.layer[calls.row[blocking]])
     own_ns = np.where(launches[blocking], 0, int(least))

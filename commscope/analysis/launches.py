@@ -16,6 +16,7 @@ import numpy as np
 
 from commscope.analysis.attribution import Attribution
 from commscope.analysis.awaited import awaited_work
+from commscope.analysis.launch_queue import queued_calls
 from commscope.analysis.nesting import launch_rows
 from commscope.schema import EventKind
 from commscope.trace import Events, Int64, Mask, RankTrace
@@ -36,6 +37,7 @@ class Calls:
     begin: Int64
     finish: Int64  # of calls that block
     awaited: tuple[Int64, Int64]  # device events and the synchronising calls known to wait for them
+    queued: tuple[Int64, Int64]  # device events and the launches that stood until they began
 
 
 def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[Calls, Int64]:
@@ -52,10 +54,12 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     awaited = (works, np.searchsorted(row, waiting[waits_for]))
     start, end = _on_device_clock(events, rows, (row, launch), awaited)
     none = np.full(len(row), -1)
+    queued = queued_calls((start, end), launch, events.start_ns[rows], events.lane_id[rows].astype(np.int64))
     blocks = _blocking((start, end), launch, events.end_ns[rows])
+    blocks[queued[1]] = True
     issues = _issued(len(row), launch, instances_of(attribution, len(events))[rows])
     lane = events.lane_id[row].astype(np.int64)
-    return Calls(row, start, end, lane, blocks, issues, none, none, awaited), launch
+    return Calls(row, start, end, lane, blocks, issues, none, none, awaited, queued), launch
 
 
 def instances_of(attribution: Attribution, count: int) -> Int64:

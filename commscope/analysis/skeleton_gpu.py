@@ -145,18 +145,26 @@ def _order_device(draft: Draft, device: Device, attribution: Attribution) -> Non
     phase, layer = attribution.phase[device.row], attribution.layer[device.row]
     length = device.end_ns - device.start_ns
     draft.depend(device.begin, device.finish, Label(_KIND_OF_BUSY[device.busy], phase, layer), length)
-    order = np.lexsort((device.start_ns, device.lane))
-    before = np.full(len(order), -1)
-    same = device.lane[order[1:]] == device.lane[order[:-1]]
-    before[order[1:][same]] = order[:-1][same]
     gap = np.where(device.launch >= 0, LATENCY, IDLE)
-    _after(draft, device, before, Label(gap, phase, layer))
+    _after(draft, device, _finished_on_stream(device), Label(gap, phase, layer))
     other = _finished_elsewhere(device)
     _after(draft, device, other, Label(gap, phase, layer))
 
 
 def _after(draft: Draft, device: Device, before: Int64, label: Label) -> None:
     draft.depend(np.where(before >= 0, device.finish[before], -1), device.begin, label)
+
+
+def _finished_on_stream(device: Device) -> Int64:
+    """For each device event: the last of its stream to end before its start; branches of a graph overlap."""
+    last = np.full(len(device.row), -1)
+    for lane in np.unique(device.lane):
+        mine = np.flatnonzero(device.lane == lane)
+        by_end = mine[np.argsort(device.end_ns[mine], kind="stable")]
+        at = np.searchsorted(device.end_ns[by_end], device.start_ns[mine], side="right") - 1
+        at -= (at >= 0) & (by_end[at] == mine)  # what takes no time ends as it starts
+        last[mine] = np.where(at >= 0, by_end[at], -1)
+    return last
 
 
 def _finished_elsewhere(device: Device) -> Int64:
@@ -189,26 +197,53 @@ def _mark_windows(draft: Draft, windows: Sequence[Window], calls: Calls, device:
     ties = 2 * int(device.row[-1]) + 2 + np.arange(len(times))
     ids = draft.add(Nodes(times, BEGINS, ties, kept=True, stretch=stretch))
     for node, time in zip(ids, times.tolist(), strict=True):
-        source, kind = _before_mark(time, calls, device)
-        draft.depend(np.array([source]), np.array([node]), Label(kind))
+        for source, kind, nominal_ns in _before_mark(time, calls, device):
+            draft.depend(np.array([source]), np.array([node]), Label(kind), nominal_ns)
     draft.marks.extend((w.name, int(ids[2 * i]), int(ids[2 * i + 1])) for i, w in enumerate(windows))
 
 
-def _before_mark(time: int, calls: Calls, device: Device) -> tuple[int, int]:
-    """What a moment follows: device work that begins or ends right then, else the host, else the device."""
+def _before_mark(time: int, calls: Calls, device: Device) -> list[tuple[int, int, int]]:
+    """What a moment follows, as (node, kind, nominal time).
+
+    Device work that begins or ends right then; else the device and the host, where the host has already
+    launched what the device does next; else the host alone, else the device.
+    """
     ending = np.flatnonzero(device.end_ns == time)
     if len(ending):
-        return int(device.finish[ending[0]]), LATENCY
-    beginning = np.searchsorted(device.start_ns, time, side="right") - 1
-    if beginning >= 0 and device.start_ns[beginning] == time:
-        return int(device.begin[beginning]), LATENCY
+        return [(int(device.finish[ending[0]]), LATENCY, 0)]
+    latest = int(np.searchsorted(device.start_ns, time, side="right")) - 1
+    if latest >= 0 and device.start_ns[latest] == time:
+        return [(int(device.begin[latest]), LATENCY, 0)]
+    host, doing = _host_before(time, calls), _device_before(time, latest, device)
+    if host and doing and _is_behind(time, latest, device):
+        return [*doing, *host]
+    return host or doing
+
+
+def _host_before(time: int, calls: Calls) -> list[tuple[int, int, int]]:
     call = np.searchsorted(calls.start_ns, time, side="right") - 1
-    if call >= 0:
-        blocked = calls.finish[call] >= 0 and calls.end_ns[call] <= time
-        return int(calls.finish[call] if blocked else calls.begin[call]), HOST
-    if beginning >= 0:
-        running = device.end_ns[beginning] > time
-        if running:
-            return int(device.begin[beginning]), int(_KIND_OF_BUSY[device.busy[beginning]])
-        return int(device.finish[beginning]), IDLE
-    return -1, IDLE
+    if call < 0:
+        return []
+    blocked = calls.finish[call] >= 0 and calls.end_ns[call] <= time
+    return [(int(calls.finish[call] if blocked else calls.begin[call]), HOST, 0)]
+
+
+def _device_before(time: int, latest: int, device: Device) -> list[tuple[int, int, int]]:
+    """What the device event that began last before a moment was at."""
+    if latest < 0:
+        return []
+    if device.end_ns[latest] > time:
+        kind = int(_KIND_OF_BUSY[device.busy[latest]])
+        return [(int(device.begin[latest]), kind, time - int(device.start_ns[latest]))]
+    return [(int(device.finish[latest]), IDLE, time - int(device.end_ns[latest]))]
+
+
+def _is_behind(time: int, latest: int, device: Device) -> bool:
+    """Whether what the device does next had been launched before it was done with what it did last."""
+    following = latest + 1
+    if following >= len(device.row):
+        return False
+    known = np.flatnonzero(device.launch >= 0)
+    launched_before_all = len(known) > 0 and following < known[0]
+    done_ns = min(time, int(device.end_ns[latest]))
+    return bool(launched_before_all or device.launch_ns[following] <= done_ns)

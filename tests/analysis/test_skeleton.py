@@ -130,6 +130,14 @@ def test_a_launch_that_takes_long_by_itself_is_host_time() -> None:
     assert sum(us for us, kind in path_to(skeleton, end_of_capture(skeleton)) if kind == "host") == 70
 
 
+def test_branches_of_a_graph_overlap_on_one_stream_and_each_follows_what_had_ended() -> None:
+    (trace,) = build(
+        "r0: compute 0-40 launch=-9 | compute 40-100 launch=-8 | compute 42-60 launch=-7 | compute 101-110 launch=-6"
+    )
+    skeleton = skeleton_of(trace)
+    assert (109, "compute") in path_to(skeleton, end_of_capture(skeleton))
+
+
 def test_work_that_waited_for_a_collective_comes_after_it() -> None:
     (trace,) = build(
         "r0: compute 0-10 launch=-5 | all_reduce 10-60 issue=-3 launch=-2 | runtime:cudaStreamWaitEvent 0-1"
