@@ -92,7 +92,10 @@ class Tree:
 
     @staticmethod
     def _joined(batches: list[Ids]) -> Ids:
-        return np.concatenate((np.empty(0, dtype=np.int64), *batches))
+        """All batches as one, which takes their place."""
+        if len(batches) != 1:
+            batches[:] = [np.concatenate((np.empty(0, dtype=np.int64), *batches))]
+        return batches[0]
 
 
 @dataclass(frozen=True, slots=True)

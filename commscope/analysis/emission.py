@@ -16,6 +16,8 @@ from commscope.analysis.fine import FineGraph
 from commscope.analysis.result import Skeleton
 from commscope.trace import Int64, Mask
 
+BLOCK_ROUTES = 4_096
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -87,7 +89,25 @@ def skeleton_of(fine: FineGraph, reduced: Reduced, routes: Sequence[Route], rank
 
 
 def _pieces(fine: FineGraph, reduced: Reduced, routes: Sequence[Route]) -> _Pieces:
-    """Walks every route over the fine graph; pieces of zero length count only where a route has no other."""
+    """Walks every route over the fine graph, a block of routes at a time: what one needs stays small."""
+    parts = [
+        _pieces_of(fine, reduced, routes[begin : begin + BLOCK_ROUTES], begin)
+        for begin in range(0, max(1, len(routes)), BLOCK_ROUTES)
+    ]
+    route, segment, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
+    place = np.cumsum(fine.kept[reduced.node]) - 1
+    ends = np.array([(one.start, one.node) for one in routes], dtype=np.int64).reshape(-1, 2)
+    start, node = place[ends[route]].T
+    return _Pieces(route, segment, weight, start, node)
+
+
+def _pieces_of(
+    fine: FineGraph, reduced: Reduced, routes: Sequence[Route], number: int
+) -> tuple[Int64, Int64, Int64]:
+    """Route, segment and time of each piece of some routes, numbered on.
+
+    Pieces of zero length count only where a route has no other.
+    """
     owner = np.repeat(np.arange(len(routes)), [len(one.paths) for one in routes])
     path = np.array([path for one in routes for path in one.paths], dtype=np.int64)
     edge, owner = reduced.tree.expanded(path, owner)
@@ -103,7 +123,4 @@ def _pieces(fine: FineGraph, reduced: Reduced, routes: Sequence[Route]) -> _Piec
     last_segment = fine.segment[edge[final]]
     stays = (weight > 0) | ((longest[route] == 0) & (segment == last_segment[route]))
     along = np.flatnonzero(stays)[np.argsort(first[stays])]
-    place = np.cumsum(fine.kept[reduced.node]) - 1
-    ends = np.array([(one.start, one.node) for one in routes], dtype=np.int64).reshape(-1, 2)
-    start, node = place[ends[route[along]]].T
-    return _Pieces(route[along], segment[along], weight[along], start, node)
+    return route[along] + number, segment[along], weight[along]

@@ -47,8 +47,10 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     found = launch_row >= 0
     waits = np.array(["Synchronize" in name for name in events.names], dtype=bool)
     waiting = np.flatnonzero(events.is_kind(EventKind.RUNTIME) & waits[events.name_id])
-    row = np.union1d(launch_row[found], waiting).astype(np.int64)
-    launch = np.where(found, np.searchsorted(row, launch_row), -1)
+    called = np.zeros(len(events), dtype=bool)
+    called[launch_row[found]] = called[waiting] = True
+    row = np.flatnonzero(called)
+    launch = np.where(found, (np.cumsum(called, dtype=np.int64) - 1)[launch_row], -1)
     launch_ns = np.where(found, events.start_ns[launch_row], events.start_ns[rows])
     works, waits_for = awaited_work(trace, rows, launch_ns, waiting)
     awaited = (works, np.searchsorted(row, waiting[waits_for]))
