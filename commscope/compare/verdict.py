@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from commscope.analysis.result import Analysis, Stall
 from commscope.analysis.summary import step_windows, typical_window
+from commscope.compare.metrics import FLOOR
 from commscope.compare.moved import COUNT, PAYLOAD, WIRE
 from commscope.compare.result import Comparison, Metric
 from commscope.compare.why_moved import why_wire_bytes_changed
@@ -50,6 +51,8 @@ def _time(comparison: Comparison) -> str:
     times = f"{format_time(step.candidate)} against {format_time(step.baseline)} {span}"
     if step.status in {"same", "within-noise"}:
         noise = f"noise {format_percent(step.noise)}"
+        if abs(step.change or 0.0) > FLOOR:
+            return f"{after} is shown neither faster nor slower than {before} ({times}, {noise})"
         return f"{after} and {before} take the same time within noise ({times}, {noise})"
     word = "faster" if step.status == "better" else "slower"
     return f"{after} is {word} than {before} by {format_percent(abs(step.change or 0.0))} ({times})"

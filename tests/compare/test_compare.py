@@ -82,6 +82,14 @@ def test_the_same_run_twice_is_the_same_within_noise() -> None:
     assert "take the same time within noise" in comparison.verdict
 
 
+def test_a_difference_that_noise_hides_is_not_called_the_same() -> None:
+    noisy = make_analysis(pace=(0.5, 1.0, 1.5, 0.6, 1.4))
+    slower = make_analysis(name="b", pace=(0.6, 1.2, 1.8, 0.7, 1.7))
+    verdict = compare(noisy, slower).verdict
+    assert verdict.startswith("b is shown neither faster nor slower than tp2 (")
+    assert "same time" not in verdict
+
+
 def test_who_waited_for_whom_is_said_with_the_run() -> None:
     late = make_analysis(name="late", late_ns={1: 20_000})
     verdict = compare(TP, late).verdict
