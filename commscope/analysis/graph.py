@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from commscope.analysis.amid import follow_joins, marks_amid
 from commscope.analysis.clock import common_time
 from commscope.analysis.gates import Join, joins_of
 from commscope.analysis.result import Clock, Skeleton
@@ -90,10 +91,11 @@ def run_graph(skeletons: Sequence[Skeleton], instances: pd.DataFrame, clock: Clo
 
 
 def _row_labels(parts: _Parts, table: pd.DataFrame) -> Int64:
-    """A label for each row's transfer; gives their indices."""
+    """A label for each row's transfer, and behind them one for idle time; gives the indices of the rows'."""
     columns = [_optional(table[name]) for name in ("phase", "layer", "collective", "instance")]
     for phase, layer, collective, instance in zip(*columns, strict=True):
         parts.labels.append(EdgeLabel("transfer", phase, layer, collective, instance))
+    parts.labels.append(EdgeLabel("idle", None, None))
     return np.arange(len(table))
 
 
@@ -143,6 +145,9 @@ def _assemble(
     added = np.array([edge for n, join in enumerate(joins) for edge in join.edges(count + n)], dtype=np.int64)
     edges = np.concatenate((edges, added.reshape(-1, 6).T), axis=1)
     time = np.concatenate([*parts.time, np.array([join.time_ns for join in joins], dtype=np.int64)])
+    is_transfer = np.array([label.kind == "transfer" for label in parts.labels])
+    amid = marks_amid(edges, parts.marks, parts.begin, is_transfer)
+    edges = follow_joins(edges, amid, joins, parts.marks, time, idle=len(transfers))
     rank = np.concatenate([*parts.rank, np.array([join.rank for join in joins], dtype=np.int64)])
     order = _topological(edges[0], edges[1], len(time))
     if len(order) < len(time):

@@ -206,6 +206,40 @@ def test_steps_have_paths_of_their_own() -> None:
     assert [path.window for path in analysis.critical_paths] == ["capture", "step 0", "step 1"]
 
 
+def two_steps(mark: int) -> dict[str, CriticalPath]:
+    """Both hosts launch ahead; a step ends at `mark`, on rank 0 amid a collective that rank 1 joins at 50."""
+    steps = f"step 0-{mark} number=7 | step {mark}-130 number=8"
+    traces = on_one_host(
+        f"r0: {steps} | compute 1-10 launch=0 | all_reduce 10-100 launch=1 issue=0.5 | compute 101-120 launch=2",
+        f"r1: {steps} | compute 1-50 launch=0 | all_reduce 50-100 launch=1 issue=0.5 | compute 101-120 launch=2",
+    )
+    analysis = analysis_of(traces)
+    assert_laws(analysis)
+    return {path.window: path for path in analysis.critical_paths}
+
+
+def test_a_step_that_ends_amid_a_transfer_is_held_back_by_the_rank_that_came_last() -> None:
+    path = two_steps(60)["step 7"]
+    assert told(path)[-2:] == [(49, 1, "compute"), (10, 0, "transfer")]
+    assert path.by_collective_ns == {"all_reduce": 10 * US}
+    assert path.hand_offs == 1
+
+
+def test_a_step_that_ends_while_a_rank_waits_is_held_back_by_the_one_it_waits_for() -> None:
+    path = two_steps(40)["step 7"]
+    assert told(path)[-1] == (39, 1, "compute")
+    assert path.blocking_ns == 0
+
+
+def test_a_step_that_ends_amid_a_collective_nobody_matched_keeps_it_as_its_own() -> None:
+    steps = "step 0-60 number=7 | step 60-130 number=8"
+    line = f"r0: {steps} | compute 1-10 launch=0 | all_reduce 10-100 launch=1 issue=0.5 | compute 101-120 launch=2"
+    analysis = analysis_of(on_one_host(line))
+    path = analysis.critical_paths[1]
+    assert told(path)[-2:] == [(9, 0, "compute"), (50, 0, "transfer")]
+    assert path.by_collective_ns == {"all_reduce": 50 * US}
+
+
 def test_two_processes_of_a_run_that_share_nothing_are_no_obstacle() -> None:
     traces = simulate(World(), {0: [Compute(9_000)], 1: [Compute(70_000), Compute(9_000)]}).traces()
     path = capture_of(analysis_of(traces))
