@@ -243,7 +243,7 @@ def _is_behind(time: int, latest: int, device: Device) -> bool:
     following = latest + 1
     if following >= len(device.row):
         return False
-    known = np.flatnonzero(device.launch >= 0)
-    launched_before_all = len(known) > 0 and following < known[0]
-    done_ns = min(time, int(device.end_ns[latest]))
-    return bool(launched_before_all or device.launch_ns[following] <= done_ns)
+    begun_before_any_launch = not (device.launch[: following + 1] >= 0).any()
+    if begun_before_any_launch:  # it was launched before the recording began
+        return bool((device.launch[following:] >= 0).any())
+    return bool(device.launch_ns[following] <= min(time, int(device.end_ns[latest])))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis
+from commscope.schema import NO_VALUE
 from commscope.trace import RunInfo
 from commscope.whatif import Scale, Scenario, replay
 from tests.build import build
@@ -16,11 +19,13 @@ from tests.build import build
 STEP = "step 7"
 
 
-def analysis_of(count: int, *, kernel_us: int, places: int = 1_000, launch_us: int = 2) -> Analysis:
+def analysis_of(
+    count: int, *, kernel_us: int, places: int = 1_000, launch_us: int = 2, unseen: int = 0
+) -> Analysis:
     """A step of so many launches and kernels, and a short one behind it.
 
     The stream's queue holds `places` kernels that have not begun; a launch that finds it full returns 1 us
-    after one has begun.
+    after one has begun. The first `unseen` kernels bear no launch.
     """
     items, begun, host, device = [], [], 0, 0.0
     for k in range(count):
@@ -30,7 +35,11 @@ def analysis_of(count: int, *, kernel_us: int, places: int = 1_000, launch_us: i
         items.append(f"compute {begun[k]}-{device} launch={host} took={returned - host}")
         host = returned
     line = f"r0: step 0-{host} number=7 | step {host}-{host + 50} number=8 | " + " | ".join(items)
-    return join(RunInfo("run", Path("run")), [analyze_rank(build(line)[0])])
+    (trace,) = build(line)
+    correlation = trace.events.correlation.copy()
+    correlation[np.flatnonzero(trace.events.on_device())[:unseen]] = NO_VALUE
+    trace = replace(trace, events=replace(trace.events, correlation=correlation))
+    return join(RunInfo("run", Path("run")), [analyze_rank(trace)])
 
 
 def path_us(analysis: Analysis) -> dict[str, int]:
@@ -45,6 +54,10 @@ def after_us(analysis: Analysis, scenario: Scenario, window: str) -> float:
 def test_a_step_whose_host_runs_ahead_is_held_back_by_its_device() -> None:
     analysis = analysis_of(900, kernel_us=10)  # the host takes 1,800 us, the kernels 9,000
     assert path_us(analysis) == {"compute": pytest.approx(1_797, abs=3), "latency": pytest.approx(2, abs=2)}
+
+
+def test_so_is_one_whose_device_is_still_at_what_was_launched_before_the_recording() -> None:
+    assert path_us(analysis_of(900, kernel_us=10, unseen=400))["compute"] == pytest.approx(1_797, abs=3)
 
 
 def test_so_is_one_whose_host_stands_at_a_full_queue() -> None:
