@@ -19,8 +19,9 @@ from commscope.analysis.awaited import awaited_work
 from commscope.analysis.launch_queue import queued_calls
 from commscope.analysis.nesting import launch_rows
 from commscope.schema import EventKind
-from commscope.trace import Events, Int64, Mask, RankTrace
+from commscope.trace import Events, Int32, Int64, Mask, RankTrace
 
+_APPEARS = 0.01  # of a launch's time: returning so near to the end of its work, it waited for that
 _EARLY = 0.001  # share of launches that may seem later than their kernel for other reasons
 
 
@@ -40,8 +41,12 @@ class Calls:
     queued: tuple[Int64, Int64]  # device events and the launches that stood until they began
 
 
-def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[Calls, Int64]:
-    """The calls that launch or block, and which of them launched each device event in `rows`, or -1."""
+def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[Calls, Int64, Int64]:
+    """The calls that launch or block, which of them launched each device event in `rows`, or -1, and when.
+
+    What is not known to have been launched counts as launched when it began, or before all else where it
+    precedes all known launches of its stream: the recording began later.
+    """
     events = trace.events
     launch_row = launch_rows(events)[rows]
     found = launch_row >= 0
@@ -52,6 +57,7 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     row = np.flatnonzero(called)
     launch = np.where(found, (np.cumsum(called, dtype=np.int64) - 1)[launch_row], -1)
     launch_ns = np.where(found, events.start_ns[launch_row], events.start_ns[rows])
+    launch_ns[_launched_before_all(launch, events.lane_id[rows])] = events.start_ns.min()
     works, waits_for = awaited_work(trace, rows, launch_ns, waiting)
     awaited = (works, np.searchsorted(row, waiting[waits_for]))
     start, end = _on_device_clock(events, rows, (row, launch), awaited)
@@ -61,7 +67,18 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     blocks[queued[1]] = True
     issues = _issued(len(row), launch, instances_of(attribution, len(events))[rows])
     lane = events.lane_id[row].astype(np.int64)
-    return Calls(row, start, end, lane, blocks, issues, none, none, awaited, queued), launch
+    return Calls(row, start, end, lane, blocks, issues, none, none, awaited, queued), launch, launch_ns
+
+
+def _launched_before_all(launch: Int64, lane: Int32) -> Mask:
+    """Device events without a launch that precede all with one on their stream: the recording began later."""
+    early = np.zeros(len(launch), dtype=bool)
+    for stream in np.unique(lane):
+        mine = np.flatnonzero(lane == stream)
+        known = np.flatnonzero(launch[mine] >= 0)
+        if len(known):
+            early[mine[: known[0]]] = True
+    return early
 
 
 def instances_of(attribution: Attribution, count: int) -> Int64:
@@ -69,6 +86,31 @@ def instances_of(attribution: Attribution, count: int) -> Int64:
     instance = np.full(count, -1)
     instance[attribution.instance_rows] = np.arange(len(attribution.instance_rows))
     return instance
+
+
+def taken(values: Int64, at: Int64) -> Int64:
+    """Values at some places, -1 where the place is -1."""
+    result = np.full(len(at), -1)
+    result[at >= 0] = values[at[at >= 0]]
+    return result
+
+
+def launched_before(launch: Int64, launch_ns: Int64, wanted: Mask, calls: Calls) -> Int64:
+    """For each device event: the last wanted one its thread launched before it, or -1."""
+    result = np.full(len(launch), -1)
+    known = np.flatnonzero(launch >= 0)
+    if len(known) == 0:
+        return result
+    lane = calls.lane[launch[known]]
+    order = known[np.lexsort((known, launch_ns[known], lane))]
+    lane = calls.lane[launch[order]]
+    position = np.where(wanted[order], np.arange(len(order)), -1)
+    last = np.maximum.accumulate(position)
+    previous = np.concatenate(([-1], last[:-1]))
+    fits = previous >= 0
+    fits[fits] = lane[previous[fits]] == lane[fits]
+    result[order[fits]] = order[previous[fits]]
+    return result
 
 
 def _issued(count: int, launch: Int64, instance: Int64) -> Int64:
@@ -95,6 +137,7 @@ def _on_device_clock(
     room = int(np.quantile(latency, _EARLY))
     works, waits = awaited
     overdue = int((events.end_ns[rows[works]] - end[waits]).max(initial=0))
+    overdue = max(overdue, _overdue_launches(events, rows[known], (start, end), launch[known]))
     shift = min(room, overdue)
     start, end = start + shift, end + shift
     latest = start.copy()
@@ -106,6 +149,14 @@ def _on_device_clock(
         latest[mine] = np.minimum.accumulate(latest[mine][::-1])[::-1]
         end[mine[:-1]] = np.minimum(end[mine[:-1]], latest[mine[1:]])
     return latest, np.maximum(end, latest)
+
+
+def _overdue_launches(events: Events, rows: Int64, calls: tuple[Int64, Int64], launch: Int64) -> int:
+    """By how much launches that blocked, to all appearance, returned before what they launched had ended."""
+    start, end = calls[0][launch], calls[1][launch]
+    late = events.end_ns[rows] - end
+    blocked = (events.start_ns[rows] >= start) & (late < _APPEARS * (end - start))
+    return int(late[blocked].max(initial=0))
 
 
 def _blocking(calls: tuple[Int64, Int64], launch: Int64, device_end_ns: Int64) -> Mask:

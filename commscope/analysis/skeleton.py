@@ -8,7 +8,7 @@ compute, copy   a kernel or operator; a memcpy or memset
 transfer        communication on this rank, waiting included (`graph` splits it where it is matched)
 host            the launching thread on its way from one call to the next (gloo: outside operators)
 latency         between cause and effect: launch to kernel, worker hand-over, wake-up after a wait
-idle            nothing recorded explains the time
+idle            nothing recorded explains the time, as where a device stands longer than a hand-over takes
 
 How the graph is made is said in skeleton_gpu and skeleton_gloo; what replays in fine and reduction.
 """

@@ -244,10 +244,11 @@ def _held_back(path: CriticalPath) -> str:
     kinds = path.by_kind_ns
     held = {
         "communication": path.blocking_ns,
-        "the host": kinds.get("host", 0) + kinds.get("idle", 0),
+        "the host": kinds.get("host", 0),
         "compute": kinds.get("compute", 0),
         "copies": kinds.get("copy", 0),
         "latency": kinds.get("latency", 0),
+        "what was not recorded": kinds.get("idle", 0),
     }
     worst = max(held, key=lambda name: held[name])
     rest = "not compute" if worst == "communication" else "not the network"

@@ -12,7 +12,7 @@ from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis
 from commscope.schema import NO_VALUE
-from commscope.trace import RunInfo
+from commscope.trace import RankTrace, RunInfo
 from commscope.whatif import Scale, Scenario, replay
 from tests.build import build
 
@@ -36,10 +36,14 @@ def analysis_of(
         host = returned
     line = f"r0: step 0-{host} number=7 | step {host}-{host + 50} number=8 | " + " | ".join(items)
     (trace,) = build(line)
+    return join(RunInfo("run", Path("run")), [analyze_rank(unseen_launches(trace, unseen))])
+
+
+def unseen_launches(trace: RankTrace, count: int) -> RankTrace:
+    """The same, recorded from after the launch of its first kernels on."""
     correlation = trace.events.correlation.copy()
-    correlation[np.flatnonzero(trace.events.on_device())[:unseen]] = NO_VALUE
-    trace = replace(trace, events=replace(trace.events, correlation=correlation))
-    return join(RunInfo("run", Path("run")), [analyze_rank(trace)])
+    correlation[np.flatnonzero(trace.events.on_device())[:count]] = NO_VALUE
+    return replace(trace, events=replace(trace.events, correlation=correlation))
 
 
 def path_us(analysis: Analysis) -> dict[str, int]:
@@ -58,6 +62,16 @@ def test_a_step_whose_host_runs_ahead_is_held_back_by_its_device() -> None:
 
 def test_so_is_one_whose_device_is_still_at_what_was_launched_before_the_recording() -> None:
     assert path_us(analysis_of(900, kernel_us=10, unseen=400))["compute"] == pytest.approx(1_797, abs=3)
+
+
+def test_a_host_that_waits_for_what_was_launched_before_the_recording_is_held_up_by_that() -> None:
+    (trace,) = build(
+        "r0: compute 0-500 | compute 501-1000 | runtime:cudaDeviceSynchronize 5-1003 | compute 1030-1040 launch=1010"
+    )
+    analysis = join(RunInfo("run", Path("run")), [analyze_rank(unseen_launches(trace, 2))])
+    kinds = analysis.critical_paths[0].by_kind_ns
+    assert kinds["compute"] == 1_009_000
+    assert kinds["latency"] < 30_000
 
 
 def test_so_is_one_whose_host_stands_at_a_full_queue() -> None:

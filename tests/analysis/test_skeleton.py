@@ -130,6 +130,30 @@ def test_a_launch_that_takes_long_by_itself_is_host_time() -> None:
     assert sum(us for us, kind in path_to(skeleton, end_of_capture(skeleton)) if kind == "host") == 70
 
 
+def test_a_copy_that_seems_to_end_after_it_was_waited_for_still_held_the_host() -> None:
+    (trace,) = build(
+        "r0: compute 0-1000 launch=-20 | copy 1001-1016 launch=5 took=1008 | compute 1040-1050 launch=1020"
+    )  # the copy's call returns at 1,013, 3 us before the copy ends: the clocks of host and device differ
+    skeleton = skeleton_of(trace)
+    pieces = path_to(skeleton, end_of_capture(skeleton))
+    assert sum(us for us, kind in pieces if kind == "compute") == 1_010
+    assert (15, "copy") in pieces
+
+
+def test_a_kernel_begun_before_the_one_ahead_has_ended_follows_its_begin() -> None:
+    (trace,) = build("r0: compute 0-40 launch=-9 | compute 42-142 launch=-8 | compute 140-240 launch=-7")
+    skeleton = skeleton_of(trace)
+    assert (238, "compute") in path_to(skeleton, end_of_capture(skeleton))
+
+
+def test_a_device_that_stood_for_no_recorded_reason_was_idle() -> None:
+    (trace,) = build("r0: compute 0-40 launch=-9 | compute 45-80 launch=-8 | compute 980-990 launch=-7")
+    skeleton = skeleton_of(trace)
+    pieces = path_to(skeleton, end_of_capture(skeleton))
+    assert (900, "idle") in pieces
+    assert sum(us for us, kind in pieces if kind == "latency") == 9 + 5
+
+
 def test_branches_of_a_graph_overlap_on_one_stream_and_each_follows_what_had_ended() -> None:
     (trace,) = build(
         "r0: compute 0-40 launch=-9 | compute 40-100 launch=-8 | compute 42-60 launch=-7 | compute 101-110 launch=-6"
