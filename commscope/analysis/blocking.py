@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from commscope.analysis.attribution import Attribution
+from commscope.analysis.device_order import gap_kind
 from commscope.analysis.fine import HOST, LATENCY, Draft, Label
 from commscope.analysis.launches import Calls
 from commscope.analysis.stream_waits import Device
@@ -32,7 +33,7 @@ def return_from_calls(
     after = calls.end_ns[call] - device.end_ns[source]
     blocked = (after >= 0) & (device.end_ns[source] >= calls.start_ns[call])
     least = min((*after[blocked], *(calls.end_ns - calls.start_ns)[waits]), default=0)
-    draft.depend(device.finish[source], calls.finish[call], Label(LATENCY), int(least))
+    draft.depend(device.finish[source], calls.finish[call], Label(gap_kind(after)), int(least))
     begun, queued = calls.queued
     draft.depend(device.begin[begun], calls.finish[queued], Label(LATENCY))
     blocking = np.flatnonzero(calls.finish >= 0)

@@ -26,10 +26,10 @@ def order_device(draft: Draft, device: Device, attribution: Attribution) -> None
     kind = KIND_OF_BUSY[device.busy]
     length = device.end_ns - device.start_ns
     draft.depend(device.begin, device.finish, Label(kind, phase, layer), length)
-    _after(draft, device, _finished_on_stream(device), (phase, layer))
     over = _running_on_stream(device)
     begun = np.where(over >= 0, device.begin[over], -1)
     draft.depend(begun, device.begin, Label(kind[over], phase[over], layer[over]))
+    _after(draft, device, _finished_on_stream(device), (phase, layer))
     _after(draft, device, _finished_elsewhere(device), (phase, layer))
 
 
@@ -40,7 +40,7 @@ def order_collectives(draft: Draft, device: Device, calls: Calls, attribution: A
     latency = device.start_ns - taken(calls.start_ns, device.launch)
     nominal = int(min(latency[known][latency[known] > 0], default=0))
     launched = taken(calls.begin, device.launch)
-    draft.depend(launched, device.begin, Label(_gap_kind(latency), phase, layer), nominal)
+    draft.depend(launched, device.begin, Label(gap_kind(latency), phase, layer), nominal)
     work = device.busy != Busy.COMMUNICATION
     before = launched_before(device.launch, device.launch_ns, work, calls)
     _after(draft, device, np.where(device.instance >= 0, before, -1), (phase, layer))
@@ -49,11 +49,12 @@ def order_collectives(draft: Draft, device: Device, calls: Calls, attribution: A
 def _after(draft: Draft, device: Device, before: Int64, place: tuple[Column, Column]) -> None:
     """Device events begin after others have ended; `place` is their phase and layer."""
     gap_ns = np.where(before >= 0, device.start_ns - device.end_ns[before], 0)
-    kind = np.where(device.launch >= 0, _gap_kind(gap_ns), IDLE)
+    kind = np.where(device.launch >= 0, gap_kind(gap_ns), IDLE)
     draft.depend(np.where(before >= 0, device.finish[before], -1), device.begin, Label(kind, *place))
 
 
-def _gap_kind(gap_ns: Int64) -> Int64:
+def gap_kind(gap_ns: Int64) -> Int64:
+    """What a gap between cause and effect was: latency, or idle where it is too long to be that."""
     return np.where(gap_ns <= LONGEST_LATENCY_NS, LATENCY, IDLE)
 
 

@@ -18,10 +18,10 @@ from commscope.analysis.attribution import Attribution
 from commscope.analysis.awaited import awaited_work
 from commscope.analysis.launch_queue import queued_calls
 from commscope.analysis.nesting import launch_rows
+from commscope.analysis.overdue import Launched, prolonged
 from commscope.schema import EventKind
 from commscope.trace import Events, Int32, Int64, Mask, RankTrace
 
-_APPEARS = 0.01  # of a launch's time: returning so near to the end of its work, it waited for that
 _EARLY = 0.001  # share of launches that may seem later than their kernel for other reasons
 
 
@@ -61,6 +61,7 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     works, waits_for = awaited_work(trace, rows, launch_ns, waiting)
     awaited = (works, np.searchsorted(row, waiting[waits_for]))
     start, end = _on_device_clock(events, rows, (row, launch), awaited)
+    end = prolonged(events, Launched(rows, launch, launch_ns), row, (start, end))
     none = np.full(len(row), -1)
     queued = queued_calls((start, end), launch, events.start_ns[rows], events.lane_id[rows].astype(np.int64))
     blocks = _blocking((start, end), launch, events.end_ns[rows])
@@ -137,7 +138,6 @@ def _on_device_clock(
     room = int(np.quantile(latency, _EARLY))
     works, waits = awaited
     overdue = int((events.end_ns[rows[works]] - end[waits]).max(initial=0))
-    overdue = max(overdue, _overdue_launches(events, rows[known], (start, end), launch[known]))
     shift = min(room, overdue)
     start, end = start + shift, end + shift
     latest = start.copy()
@@ -149,14 +149,6 @@ def _on_device_clock(
         latest[mine] = np.minimum.accumulate(latest[mine][::-1])[::-1]
         end[mine[:-1]] = np.minimum(end[mine[:-1]], latest[mine[1:]])
     return latest, np.maximum(end, latest)
-
-
-def _overdue_launches(events: Events, rows: Int64, calls: tuple[Int64, Int64], launch: Int64) -> int:
-    """By how much launches that blocked, to all appearance, returned before what they launched had ended."""
-    start, end = calls[0][launch], calls[1][launch]
-    late = events.end_ns[rows] - end
-    blocked = (events.start_ns[rows] >= start) & (late < _APPEARS * (end - start))
-    return int(late[blocked].max(initial=0))
 
 
 def _blocking(calls: tuple[Int64, Int64], launch: Int64, device_end_ns: Int64) -> Mask:

@@ -45,6 +45,8 @@ def draw(subject: Subject, window: str = MEDIAN, measure: str = WIRE) -> go.Figu
     found = {label: volume.bars for label, volume in volumes.items()}
     if not any(found.values()):
         return nothing(title, "no communication in this window")
+    if all(bar.size(measure) is None for rows in found.values() for bar in rows):
+        return nothing(title, f"{measure} bytes are not captured")
     phases = [phase for phase in _ORDER if any(bar.phase == phase for rows in found.values() for bar in rows)]
     places = [(phase, run.label) for phase in phases for run in runs]
     divisor, unit = axis_bytes(max(_total(found, place, measure) for place in places))
@@ -72,6 +74,12 @@ def caption(subject: Subject, window: str = MEDIAN, measure: str = WIRE) -> str:
         rows = volume.bars
         total = _sum(rows, measure)
         count = format_count(_count(rows))
+        if rows and total is None:
+            missing = format_count(_count([bar for bar in rows if bar.size(measure) is None]))
+            sentences.append(
+                f"{run.label}: {measure} bytes of {missing} of {count} collectives are not captured."
+            )
+            continue
         words = f"{run.label}: {format_bytes(total)} {measure} per rank in {count} collectives"
         sentences.append(f"{words}{_versus_closed_form(run, volume.closed_form, total, measure)}.")
         again = [bar for bar in rows if bar.key == AGAIN]

@@ -140,6 +140,17 @@ def test_a_copy_that_seems_to_end_after_it_was_waited_for_still_held_the_host() 
     assert (15, "copy") in pieces
 
 
+def test_a_synchronisation_that_seems_to_return_before_its_work_has_ended_waited_for_it() -> None:
+    (trace,) = build(
+        "r0: compute 0-200 launch=-20 | compute 201-1000 launch=-19 | copy 1001-1003 launch=-18"
+        " | runtime:cudaStreamSynchronize -10-998 | compute 1060-1070 launch=1050"
+    )
+    skeleton = skeleton_of(trace)
+    pieces = path_to(skeleton, end_of_capture(skeleton))
+    assert sum(us for us, kind in pieces if kind == "compute") == 200 + 799 + 10
+    assert sum(us for us, kind in pieces if kind in {"latency", "idle"}) < 40
+
+
 def test_a_kernel_begun_before_the_one_ahead_has_ended_follows_its_begin() -> None:
     (trace,) = build("r0: compute 0-40 launch=-9 | compute 42-142 launch=-8 | compute 140-240 launch=-7")
     skeleton = skeleton_of(trace)

@@ -132,7 +132,10 @@ def test_unknown_sizes_are_absent_not_zero() -> None:
     table["wire_bytes"] = table["wire_bytes"].astype("Int64")
     blind = dataclasses.replace(blind, instances=table)
     assert all(row["wire_bytes"] is None for row in wire_bytes.table(blind))
-    assert "not captured" in wire_bytes.caption(blind)
+    assert wire_bytes.caption(blind) == "tp2: wire bytes of 13 of 13 collectives are not captured."
+    assert not wire_bytes.draw(blind).data
+    assert wire_bytes.draw(blind).layout.annotations[0].text == "wire bytes are not captured"
+    assert wire_bytes.draw(blind, measure=wire_bytes.PAYLOAD).data
 
 
 def test_the_stall_matrix_names_the_culprit_and_its_rows_are_the_victims_waits() -> None:
