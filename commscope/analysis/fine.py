@@ -35,6 +35,8 @@ _NODE_TYPES = (np.int64, np.int8, np.int32, np.int32, np.bool_, np.bool_, np.int
 # of an edge: source, target, nominal time, kind, phase, layer
 _EDGE_TYPES = (np.int32, np.int32, np.int64, np.int8, np.int8, np.int32)
 
+_FEW_CODES = 1 << 20  # segments that are counted in a table of their own; a layer may bear any number
+
 Segments = tuple[tuple[str, str | None, int | None], ...]
 
 
@@ -171,9 +173,7 @@ def _bind(time: Int64, edges: list[Column]) -> tuple[Int64, Int64, Int64, Int32,
 
 def _interned(kind: Column, phase: Column, layer: Column) -> tuple[Int32, Segments]:
     layers, phases = int(layer.max(initial=-1)) + 2, len(PHASES) + 1
-    code = (kind.astype(np.int32) * phases + phase + 1) * layers + layer + 1
-    used = np.bincount(code) > 0
-    codes, inverse = np.flatnonzero(used), (np.cumsum(used) - 1).astype(np.int32)[code]
+    codes, inverse = _numbered((kind.astype(np.int64) * phases + phase + 1) * layers + layer + 1)
     segments = tuple(
         (KINDS[kind], PHASES[phase - 1].value if phase else None, layer - 1 if layer else None)
         for kind, phase, layer in (
@@ -181,3 +181,12 @@ def _interned(kind: Column, phase: Column, layer: Column) -> tuple[Int32, Segmen
         )
     )
     return inverse, segments
+
+
+def _numbered(code: Int64) -> tuple[Int64, Int32]:
+    """The values that occur, in order, and the place of each row's among them."""
+    if code.max(initial=0) >= _FEW_CODES:
+        codes, inverse = np.unique(code, return_inverse=True)
+        return codes, inverse.astype(np.int32)
+    used = np.bincount(code) > 0
+    return np.flatnonzero(used), (np.cumsum(used) - 1).astype(np.int32)[code]

@@ -19,8 +19,9 @@ from commscope.trace import Events, Int32, Int64
 
 _MARKS = (EventKind.ANNOTATION, EventKind.OP)  # torch calls some ranges operators
 _LONGEST = 400
-_SPOKEN_LAYER = re.compile(r"(?:.*[\s./:_])?layers?[ ._:#=\[-]*(\d+)\]?", re.IGNORECASE)
-_MODULE = re.compile(r"nn\.Module: (\w*(?:Layer|Block))_(\d+)")
+_MOST_DIGITS = 9  # of the number of a layer or microbatch
+_SPOKEN_LAYER = re.compile(r"(?:.*[\s./:_])?layers?[ ._:#=\[-]*(\d{1,9})\]?", re.IGNORECASE)
+_MODULE = re.compile(r"nn\.Module: (\w*(?:Layer|Block))_(\d{1,9})")
 
 
 def layers_of(events: Events, launches: Int64) -> Int32:
@@ -76,7 +77,8 @@ def _numbers(events: Events, prefix: str) -> Int32:
     texts = [
         name.removeprefix(prefix).split("|")[0] if name.startswith(prefix) else "" for name in events.names
     ]
-    return _of_names(events, [int(text) if text.isdecimal() else NONE for text in texts], *_MARKS)
+    numbers = [int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else NONE for text in texts]
+    return _of_names(events, numbers, *_MARKS)
 
 
 def _spoken(events: Events) -> Int32:

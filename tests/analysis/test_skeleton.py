@@ -258,6 +258,24 @@ def test_phases_and_layers_stand_on_the_pieces() -> None:
     assert compute == {("forward", 0), ("forward", 1), ("optimizer", None)}
 
 
+def test_a_layer_may_bear_any_number() -> None:
+    (trace,) = build(
+        "r0: layer:999999999 0-20 | compute 5-15 launch=2 | layer:1 30-50 | compute 40-45 launch=32"
+    )
+    skeleton = skeleton_of(trace)
+    assert {("compute", None, 999_999_999), ("compute", None, 1)} <= {
+        (kind, None, layer) for kind, _, layer in skeleton.segments
+    }
+
+
+@pytest.mark.parametrize(
+    "mark", ["layer:99999999999", "layer:" + 5_000 * "9", "microbatch:99999999999", "mark:layers.99999999999"]
+)
+def test_a_number_too_large_to_be_one_is_no_layer(mark: str) -> None:
+    (trace,) = build(f"r0: {mark} 0-20 | compute 5-15 launch=2")
+    assert {layer for _, _, layer in skeleton_of(trace).segments} == {None}
+
+
 def test_shuffling_nothing_but_the_order_of_equal_events_changes_nothing() -> None:
     program = [Compute(10_000), Comm(), Wait(), Host(4_000), Compute(7_000), Sync()]
     one, other = (
