@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commscope.analysis.gates import Join
-from commscope.trace import Int64, Mask
+from commscope.trace import Int64
 
 Marks = Mapping[str, Sequence[tuple[int, int, int]]]  # window -> (rank, start node, end node)
 
@@ -28,23 +28,23 @@ class Amid:
     mark: int
 
 
-def marks_amid(edges: Int64, marks: Marks, begin: Int64, is_transfer: Mask) -> list[Amid]:
-    """The edges that lead from a collective (`begin`: row -> node) to a mark, by a label of a transfer."""
-    nodes = np.array(
-        [node for found in marks.values() for _, *ends in found for node in ends], dtype=np.int64
-    )
+def marks_amid(edges: Int64, marks: Marks, begin: Int64, count: int) -> list[Amid]:
+    """The edges that lead from a collective (`begin`: row -> node, -1) to a mark; there are `count` nodes."""
     started = np.flatnonzero(begin >= 0)
-    fits = np.isin(edges[1], nodes) & np.isin(edges[0], begin[started]) & is_transfer[edges[3]]
-    row_of = dict(zip(begin[started].tolist(), started.tolist(), strict=True))
-    return [
-        Amid(edge, row_of[int(edges[0, edge])], int(edges[1, edge])) for edge in np.flatnonzero(fits).tolist()
-    ]
+    row_of = np.full(count, -1)
+    row_of[begin[started]] = started
+    is_mark = np.zeros(count, dtype=bool)
+    is_mark[[node for found in marks.values() for _, *ends in found for node in ends]] = True
+    fits = np.flatnonzero(is_mark[edges[1]] & (row_of[edges[0]] >= 0))
+    return [Amid(edge, int(row_of[edges[0, edge]]), int(edges[1, edge])) for edge in fits.tolist()]
 
 
 def follow_joins(
     edges: Int64, found: Sequence[Amid], joins: Sequence[Join], marks: Marks, time_ns: Int64, idle: int
 ) -> Int64:
     """The edges with those amid put right; `time_ns` is that of all nodes, the joins' being the last."""
+    if not found:
+        return edges
     first_join = len(time_ns) - len(joins)
     joined = {row: n for n, join in enumerate(joins) for m, row in enumerate(join.rows) if m in join.gated}
     waiting = {

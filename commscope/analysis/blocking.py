@@ -13,6 +13,7 @@ from commscope.analysis.attribution import Attribution
 from commscope.analysis.device_order import gap_kind
 from commscope.analysis.fine import HOST, LATENCY, Draft, Label
 from commscope.analysis.launches import Calls
+from commscope.analysis.neighbours import last_ended
 from commscope.analysis.stream_waits import Device
 from commscope.trace import Events, Int64
 
@@ -44,8 +45,6 @@ def return_from_calls(
 
 def _last_ended(events: Events, calls: Calls, device: Device, waits: Int64) -> tuple[Int64, Int64]:
     """The last device event to end before each of some calls returned, if it was launched before the call."""
-    by_end = np.argsort(device.end_ns, kind="stable")
-    at = np.searchsorted(device.end_ns[by_end], calls.end_ns[waits], side="right") - 1
-    last = by_end[np.maximum(at, 0)]
-    fits = (at >= 0) & (device.launch_ns[last] <= events.start_ns[calls.row[waits]])
+    last = last_ended(device.end_ns, calls.end_ns[waits])
+    fits = (last >= 0) & (device.launch_ns[last] <= events.start_ns[calls.row[waits]])
     return last[fits], waits[fits]

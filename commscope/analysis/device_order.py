@@ -13,6 +13,7 @@ import numpy as np
 from commscope.analysis.attribution import Attribution, Busy
 from commscope.analysis.fine import COMPUTE, COPY, IDLE, LATENCY, TRANSFER, Column, Draft, Label
 from commscope.analysis.launches import Calls, launched_before, taken
+from commscope.analysis.neighbours import before_on_lane, last_ended
 from commscope.analysis.stream_waits import Device
 from commscope.trace import Int64
 
@@ -75,18 +76,13 @@ def _running_on_stream(device: Device) -> Int64:
 
     So begin the branches of a graph, and a kernel that its predecessor launched early (programmatic launch).
     """
-    order = np.lexsort((device.start_ns, device.lane))
-    before, after = order[:-1], order[1:]
-    over = np.full(len(order), -1)
-    runs = (device.lane[before] == device.lane[after]) & (device.end_ns[before] > device.start_ns[after])
-    over[after[runs]] = before[runs]
-    return over
+    before = before_on_lane(device.lane, device.start_ns)
+    runs = (before >= 0) & (device.end_ns[before] > device.start_ns)
+    return np.where(runs, before, -1)
 
 
 def _finished_elsewhere(device: Device) -> Int64:
     """For each device event: the last to end before its start, if elsewhere and launched earlier."""
-    by_end = np.argsort(device.end_ns, kind="stable")
-    at = np.searchsorted(device.end_ns[by_end], device.start_ns, side="right") - 1
-    last = np.where(at >= 0, by_end[at], -1)
+    last = last_ended(device.end_ns, device.start_ns)
     fits = (last >= 0) & (device.lane[last] != device.lane) & (device.launch_ns[last] <= device.launch_ns)
     return np.where(fits, last, -1)

@@ -145,8 +145,8 @@ def _assemble(
     added = np.array([edge for n, join in enumerate(joins) for edge in join.edges(count + n)], dtype=np.int64)
     edges = np.concatenate((edges, added.reshape(-1, 6).T), axis=1)
     time = np.concatenate([*parts.time, np.array([join.time_ns for join in joins], dtype=np.int64)])
-    is_transfer = np.array([label.kind == "transfer" for label in parts.labels])
-    amid = marks_amid(edges, parts.marks, parts.begin, is_transfer)
+    found = marks_amid(edges, parts.marks, parts.begin, len(time))
+    amid = [one for one in found if parts.labels[edges[3, one.edge]].kind == "transfer"]
     edges = follow_joins(edges, amid, joins, parts.marks, time, idle=len(transfers))
     rank = np.concatenate([*parts.rank, np.array([join.rank for join in joins], dtype=np.int64)])
     order = _topological(edges[0], edges[1], len(time))

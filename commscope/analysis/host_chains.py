@@ -16,6 +16,7 @@ from commscope.analysis.attribution import Attribution
 from commscope.analysis.fine import HOST, HOSTS, ROOT, Draft, Label, Nodes
 from commscope.analysis.intervals import holds, union_of
 from commscope.analysis.launches import Calls
+from commscope.analysis.neighbours import before_on_lane
 from commscope.schema import EventKind
 from commscope.trace import Events, Int64
 
@@ -30,19 +31,11 @@ def chain_calls(draft: Draft, events: Events, attribution: Attribution, calls: C
     calls = replace(calls, begin=begin, finish=finish)
     label = Label(HOST, attribution.phase[calls.row], attribution.layer[calls.row])
     left = np.where(blocks, finish, begin)
-    own = _previous_on_thread(calls)
+    own = before_on_lane(calls.lane, calls.start_ns)
     draft.depend(np.where(own >= 0, left[own], ROOT), begin, label)
     other = _handed_over(events, calls, own)
     draft.depend(np.where(other >= 0, left[other], -1), begin, label)
     return calls
-
-
-def _previous_on_thread(calls: Calls) -> Int64:
-    order = np.lexsort((calls.row, calls.start_ns, calls.lane))
-    own = np.full(len(order), -1)
-    same = calls.lane[order[1:]] == calls.lane[order[:-1]]
-    own[order[1:][same]] = order[:-1][same]
-    return own
 
 
 def _handed_over(events: Events, calls: Calls, own: Int64) -> Int64:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from commscope.trace import Int64
+from commscope.trace import Int32, Int64
 
 _FEWEST = 512  # launches ahead on a stream: fewer never fill a queue
 _FULL = 0.9  # of the most launches ahead that the stream was seen with
@@ -18,7 +18,7 @@ _STANDS = 4  # times what a quick launch takes: one that found a place at once d
 
 
 def queued_calls(
-    calls: tuple[Int64, Int64], launch: Int64, device_start_ns: Int64, lane: Int64
+    calls: tuple[Int64, Int64], launch: Int64, device_start_ns: Int64, lane: Int32
 ) -> tuple[Int64, Int64]:
     """Pairs (device event, call). `calls` are starts and ends; `launch` is each device event's call, or -1.
 

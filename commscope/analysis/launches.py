@@ -18,7 +18,7 @@ from commscope.analysis.attribution import Attribution
 from commscope.analysis.awaited import awaited_work
 from commscope.analysis.launch_queue import queued_calls
 from commscope.analysis.nesting import launch_rows
-from commscope.analysis.overdue import Launched, prolonged
+from commscope.analysis.overdue import LONG_AGO, prolonged
 from commscope.schema import EventKind
 from commscope.trace import Events, Int32, Int64, Mask, RankTrace
 
@@ -61,10 +61,11 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     works, waits_for = awaited_work(trace, rows, launch_ns, waiting)
     awaited = (works, np.searchsorted(row, waiting[waits_for]))
     start, end = _on_device_clock(events, rows, (row, launch), awaited)
-    end = prolonged(events, Launched(rows, launch, launch_ns), row, (start, end))
+    done_ns = _done(len(row), launch, events.end_ns[rows])
+    end = prolonged(events, row, (start, end), done_ns, (events.end_ns[rows], launch_ns))
     none = np.full(len(row), -1)
-    queued = queued_calls((start, end), launch, events.start_ns[rows], events.lane_id[rows].astype(np.int64))
-    blocks = _blocking((start, end), launch, events.end_ns[rows])
+    queued = queued_calls((start, end), launch, events.start_ns[rows], events.lane_id[rows])
+    blocks = _blocking((start, end), done_ns)
     blocks[queued[1]] = True
     issues = _issued(len(row), launch, instances_of(attribution, len(events))[rows])
     lane = events.lane_id[row].astype(np.int64)
@@ -151,13 +152,17 @@ def _on_device_clock(
     return latest, np.maximum(end, latest)
 
 
-def _blocking(calls: tuple[Int64, Int64], launch: Int64, device_end_ns: Int64) -> Mask:
-    """Calls that only synchronise, and launches that return within half their own time after their work."""
-    start, end = calls
-    done = np.full(len(start), np.iinfo(np.int64).min)
+def _done(count: int, launch: Int64, device_end_ns: Int64) -> Int64:
+    """When all that each of so many calls launched had ended; LONG_AGO where it launched nothing."""
+    done = np.full(count, LONG_AGO)
     known = launch >= 0
     np.maximum.at(done, launch[known], device_end_ns[known])
-    launches = np.zeros(len(start), dtype=bool)
-    launches[launch[known]] = True
-    at_once: Mask = (done >= start) & (done <= end) & (2 * (end - done) < end - start)
+    return done
+
+
+def _blocking(calls: tuple[Int64, Int64], done_ns: Int64) -> Mask:
+    """Calls that only synchronise, and launches that return within half their own time after their work."""
+    start, end = calls
+    launches = done_ns > LONG_AGO
+    at_once: Mask = (done_ns >= start) & (done_ns <= end) & (2 * (end - done_ns) < end - start)
     return ~launches | at_once

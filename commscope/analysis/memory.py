@@ -11,10 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from commscope.analysis.attribution import PHASES
+from commscope.analysis.result import Analysis
 from commscope.schema import EventKind
 from commscope.trace import RankMemory, RankTrace
 
 _BEST_FIRST = ("cuda_allocator", "tensors", "rss")
+
+
+def memory_of(analysis: Analysis) -> tuple[RankMemory, ...]:
+    """What was measured of memory: by the analysis, else by the recorder."""
+    return analysis.memory or analysis.run.memory
 
 
 def best_measure(rows: Sequence[RankMemory]) -> tuple[RankMemory, ...]:

@@ -35,6 +35,7 @@ from commscope.analysis.fine import (
 )
 from commscope.analysis.host_work import Work, thread_work
 from commscope.analysis.intervals import holds
+from commscope.analysis.neighbours import before_on_lane, last_ended
 from commscope.analysis.result import Window
 from commscope.trace import Events, Int64, Mask, RankTrace
 
@@ -170,10 +171,8 @@ def _resume(
     if not len(flights.end_ns):
         return
     time, node = points
-    by_end = np.argsort(flights.end_ns, kind="stable")
     blocked = attribution.blocked
-    at = np.searchsorted(flights.end_ns[by_end], blocked.end_ns, side="right") - 1
-    last = np.where(at >= 0, by_end[at], -1)
+    last = last_ended(flights.end_ns, blocked.end_ns)
     fits = (last >= 0) & (flights.end_ns[last] >= blocked.start_ns)
     target = node[np.searchsorted(time, blocked.end_ns[fits])]
     draft.depend(flights.finish[last[fits]], target, Label(LATENCY))
@@ -207,6 +206,5 @@ def _run_flights(draft: Draft, flights: Flights, chains: list[Chain]) -> None:
         lost = np.flatnonzero(flights.caller < 0)
         at = np.searchsorted(chain.time_ns, flights.start_ns[lost], side="right") - 1
         draft.depend(np.where(at >= 0, chain.node[at], -1), flights.begin[lost], Label(LATENCY))
-    order = np.lexsort((flights.start_ns, flights.lane))
-    same = flights.lane[order[1:]] == flights.lane[order[:-1]]
-    draft.depend(flights.finish[order[:-1][same]], flights.begin[order[1:][same]], Label(LATENCY))
+    before = before_on_lane(flights.lane, flights.start_ns)
+    draft.depend(np.where(before >= 0, flights.finish[before], -1), flights.begin, Label(LATENCY))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
-from commscope.analysis.memory import best_measure
+from commscope.analysis.memory import best_measure, memory_of
 from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.compare.measurement import (
     PROFILED,
@@ -113,7 +113,7 @@ def _blocking(analysis: Analysis) -> Measurement:
 
 def _memory(analysis: Analysis) -> Measurement:
     """Peak of the rank that needs most, by the best measure there is; `basis` names it."""
-    rows = best_measure(analysis.memory or analysis.run.memory)
+    rows = best_measure(memory_of(analysis))
     if not rows:
         return Measurement("memory.peak", "timed", "bytes", None, why="memory was not captured")
     by_rank = {row.rank: float(row.peak_bytes) for row in rows}

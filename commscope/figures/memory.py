@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from commscope.analysis.memory import best_measure
-from commscope.analysis.result import Analysis
+from commscope.analysis.memory import best_measure, memory_of
 from commscope.figures.cells import Row
 from commscope.figures.subject import Shown, Subject, shown
 from commscope.figures.theme import RUNS, base, marker, nothing
@@ -76,11 +75,6 @@ def table(subject: Subject) -> list[Row]:
                 {"rank": row.rank, "run": run.label, "kind": row.kind, "peak_bytes": row.peak_bytes, **phases}
             )
     return sorted(rows, key=lambda row: int(row["rank"]))
-
-
-def memory_of(analysis: Analysis) -> tuple[RankMemory, ...]:
-    """What was measured of memory: by the analysis, else by the recorder."""
-    return analysis.memory or analysis.run.memory
 
 
 def _in_focus(run: Shown) -> tuple[RankMemory, ...]:

@@ -74,7 +74,7 @@ def caption(subject: Subject, window: str = MEDIAN, measure: str = WIRE) -> str:
         rows = volume.bars
         total = _sum(rows, measure)
         count = format_count(_count(rows))
-        if rows and total is None:
+        if total is None:
             missing = format_count(_count([bar for bar in rows if bar.size(measure) is None]))
             sentences.append(
                 f"{run.label}: {measure} bytes of {missing} of {count} collectives are not captured."

@@ -14,26 +14,21 @@ from commscope.analysis.result import Analysis
 from commscope.schema import NO_VALUE
 from commscope.trace import RankTrace, RunInfo
 from commscope.whatif import Scale, Scenario, replay
+from tests.analysis.far_ahead import Launches, launched
 from tests.build import build
 
 STEP = "step 7"
+LATER_US = 0.25  # so that no kernel begins or ends with a step
 
 
-def analysis_of(
-    count: int, *, kernel_us: int, places: int = 1_000, launch_us: int = 2, unseen: int = 0
-) -> Analysis:
-    """A step of so many launches and kernels, and a short one behind it.
-
-    The stream's queue holds `places` kernels that have not begun; a launch that finds it full returns 1 us
-    after one has begun. The first `unseen` kernels bear no launch.
-    """
-    items, begun, host, device = [], [], 0, 0.0
-    for k in range(count):
-        returned = host + launch_us if k < places else max(host + launch_us, int(begun[k - places]) + 2)
-        begun.append(max(device, returned + 1.25))
-        device = begun[k] + kernel_us
-        items.append(f"compute {begun[k]}-{device} launch={host} took={returned - host}")
-        host = returned
+def analysis_of(asked: Launches, *, unseen: int = 0) -> Analysis:
+    """A step of those launches and kernels, and a short one behind it; the first `unseen` kernels bear no launch."""
+    start, end, begun = (column.tolist() for column in launched(asked))
+    items = [
+        f"compute {at + LATER_US}-{at + LATER_US + asked.kernel_us} launch={called} took={returned - called}"
+        for called, returned, at in zip(start, end, begun, strict=True)
+    ]
+    host = end[-1]
     line = f"r0: step 0-{host} number=7 | step {host}-{host + 50} number=8 | " + " | ".join(items)
     (trace,) = build(line)
     return join(RunInfo("run", Path("run")), [analyze_rank(unseen_launches(trace, unseen))])
@@ -56,12 +51,14 @@ def after_us(analysis: Analysis, scenario: Scenario, window: str) -> float:
 
 
 def test_a_step_whose_host_runs_ahead_is_held_back_by_its_device() -> None:
-    analysis = analysis_of(900, kernel_us=10)  # the host takes 1,800 us, the kernels 9,000
+    analysis = analysis_of(Launches(900, kernel_us=10))  # the host takes 1,800 us, the kernels 9,000
     assert path_us(analysis) == {"compute": pytest.approx(1_797, abs=3), "latency": pytest.approx(2, abs=2)}
 
 
 def test_so_is_one_whose_device_is_still_at_what_was_launched_before_the_recording() -> None:
-    assert path_us(analysis_of(900, kernel_us=10, unseen=400))["compute"] == pytest.approx(1_797, abs=3)
+    assert path_us(analysis_of(Launches(900, kernel_us=10), unseen=400))["compute"] == pytest.approx(
+        1_797, abs=3
+    )
 
 
 def test_a_host_that_waits_for_what_was_launched_before_the_recording_is_held_up_by_that() -> None:
@@ -75,23 +72,25 @@ def test_a_host_that_waits_for_what_was_launched_before_the_recording_is_held_up
 
 
 def test_so_is_one_whose_host_stands_at_a_full_queue() -> None:
-    analysis = analysis_of(2_000, kernel_us=20)  # 1,000 ahead; then each launch takes a kernel's 20 us
+    analysis = analysis_of(
+        Launches(2_000, kernel_us=20)
+    )  # 1,000 ahead; then each launch takes a kernel's 20 us
     assert path_us(analysis)["compute"] == pytest.approx(20_000, abs=100)
 
 
 def test_a_step_whose_device_waits_for_every_launch_is_held_back_by_its_host() -> None:
-    analysis = analysis_of(900, kernel_us=1, launch_us=5)
+    analysis = analysis_of(Launches(900, kernel_us=1, launch_us=5))
     assert path_us(analysis)["host"] == pytest.approx(4_490, abs=10)  # but for the last launch to the mark
 
 
 def test_slower_kernels_lengthen_the_step_of_a_host_that_runs_ahead_and_its_launches_bound_it() -> None:
-    analysis = analysis_of(900, kernel_us=10)
+    analysis = analysis_of(Launches(900, kernel_us=10))
     assert after_us(analysis, Scenario(scales=(Scale("compute", 2.0),)), STEP) == pytest.approx(3_600, abs=10)
     assert after_us(analysis, Scenario(scales=(Scale("compute", 0.1),)), STEP) == pytest.approx(1_800, abs=10)
 
 
 def test_quicker_kernels_make_room_in_the_queue_sooner() -> None:
-    analysis = analysis_of(2_000, kernel_us=20)
-    quick = analysis_of(2_000, kernel_us=5)
+    analysis = analysis_of(Launches(2_000, kernel_us=20))
+    quick = analysis_of(Launches(2_000, kernel_us=5))
     predicted = after_us(analysis, Scenario(scales=(Scale("compute", 0.25),)), "capture")
     assert predicted == pytest.approx(after_us(quick, Scenario(), "capture"), rel=0.01)

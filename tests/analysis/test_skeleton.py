@@ -65,6 +65,12 @@ def end_of_capture(skeleton: Skeleton) -> int:
     return end
 
 
+def path_of(line: str) -> list[tuple[int, str]]:
+    """Lengths in us and kinds on the way to the end of one rank's capture."""
+    skeleton = skeleton_of(build(line)[0])
+    return path_to(skeleton, end_of_capture(skeleton))
+
+
 @settings(deadline=None, max_examples=15, derandomize=True)
 @given(st.integers(0, 10_000), st.sampled_from(["cuda", "gloo"]), st.booleans())
 def test_recorded_times_replay_exactly(seed: int, style: str, overlapped: bool) -> None:
@@ -131,46 +137,38 @@ def test_a_launch_that_takes_long_by_itself_is_host_time() -> None:
 
 
 def test_a_copy_that_seems_to_end_after_it_was_waited_for_still_held_the_host() -> None:
-    (trace,) = build(
+    pieces = path_of(
         "r0: compute 0-1000 launch=-20 | copy 1001-1016 launch=5 took=1008 | compute 1040-1050 launch=1020"
     )  # the copy's call returns at 1,013, 3 us before the copy ends: the clocks of host and device differ
-    skeleton = skeleton_of(trace)
-    pieces = path_to(skeleton, end_of_capture(skeleton))
     assert sum(us for us, kind in pieces if kind == "compute") == 1_010
     assert (15, "copy") in pieces
 
 
 def test_a_synchronisation_that_seems_to_return_before_its_work_has_ended_waited_for_it() -> None:
-    (trace,) = build(
+    pieces = path_of(
         "r0: compute 0-200 launch=-20 | compute 201-1000 launch=-19 | copy 1001-1003 launch=-18"
         " | runtime:cudaStreamSynchronize -10-998 | compute 1060-1070 launch=1050"
     )
-    skeleton = skeleton_of(trace)
-    pieces = path_to(skeleton, end_of_capture(skeleton))
     assert sum(us for us, kind in pieces if kind == "compute") == 200 + 799 + 10
     assert sum(us for us, kind in pieces if kind in {"latency", "idle"}) < 40
 
 
 def test_a_kernel_begun_before_the_one_ahead_has_ended_follows_its_begin() -> None:
-    (trace,) = build("r0: compute 0-40 launch=-9 | compute 42-142 launch=-8 | compute 140-240 launch=-7")
-    skeleton = skeleton_of(trace)
-    assert (238, "compute") in path_to(skeleton, end_of_capture(skeleton))
+    pieces = path_of("r0: compute 0-40 launch=-9 | compute 42-142 launch=-8 | compute 140-240 launch=-7")
+    assert (238, "compute") in pieces
 
 
 def test_a_device_that_stood_for_no_recorded_reason_was_idle() -> None:
-    (trace,) = build("r0: compute 0-40 launch=-9 | compute 45-80 launch=-8 | compute 980-990 launch=-7")
-    skeleton = skeleton_of(trace)
-    pieces = path_to(skeleton, end_of_capture(skeleton))
+    pieces = path_of("r0: compute 0-40 launch=-9 | compute 45-80 launch=-8 | compute 980-990 launch=-7")
     assert (900, "idle") in pieces
     assert sum(us for us, kind in pieces if kind == "latency") == 9 + 5
 
 
 def test_branches_of_a_graph_overlap_on_one_stream_and_each_follows_what_had_ended() -> None:
-    (trace,) = build(
+    pieces = path_of(
         "r0: compute 0-40 launch=-9 | compute 40-100 launch=-8 | compute 42-60 launch=-7 | compute 101-110 launch=-6"
     )
-    skeleton = skeleton_of(trace)
-    assert (109, "compute") in path_to(skeleton, end_of_capture(skeleton))
+    assert (109, "compute") in pieces
 
 
 def test_work_that_waited_for_a_collective_comes_after_it() -> None:
