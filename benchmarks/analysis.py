@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from commscope.analysis.clock import solve_clock
+from commscope.analysis.clocks.solve import solve_clock
 from commscope.analysis.intervals import difference, union_of
 from commscope.analysis.join import join
-from commscope.analysis.match import match
+from commscope.analysis.matching.match import match
 from commscope.analysis.rank import analyze_rank
-from commscope.analysis.signature import rows_of
-from commscope.analysis.waits import waits_of
+from commscope.analysis.rows import rows_of
+from commscope.analysis.waits.split import waits_of
 from commscope.trace import RankTrace, RunInfo
 from tests.analysis.tables import World, analyses, simulate
 from tests.build import build

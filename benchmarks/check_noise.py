@@ -19,8 +19,8 @@ from commscope.check.result import RunVerdict
 from commscope.compare.measurement import UNPROFILED
 from commscope.engine import analyze
 from commscope.readers import open_run
-from commscope.record.launch import record
-from commscope.record.request import RecordRequest
+from commscope.record.handover.request import RecordRequest
+from commscope.record.launcher.launch import record
 
 SLEEP_S = 0.02
 LOAD = "other programs kept"

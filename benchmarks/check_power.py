@@ -18,9 +18,9 @@ from statistics import median
 
 import numpy as np
 
-from commscope.check.lag import lags
-from commscope.check.own_time import OWN_PARTS, STRAGGLER, lags_of
-from commscope.check.statistics import Decision, Rule, Sample, corroborated, decide
+from commscope.check.rows.lag import lags
+from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER, lags_of
+from commscope.check.samples.statistics import Decision, Rule, Sample, corroborated, decide
 from commscope.compare.measurement import Measurement
 
 RANKS, STEP_NS = 8, 100e6

@@ -16,11 +16,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from commscope.analysis.critical_path import paths_of
-from commscope.analysis.graph import run_graph
+from commscope.analysis.critical_path.path import paths_of
+from commscope.analysis.critical_path.run_graph import run_graph
 from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank, attribute
-from commscope.analysis.skeleton import build_skeleton
+from commscope.analysis.skeleton.build import build_skeleton
 from commscope.trace import RankTrace, RunInfo
 from commscope.whatif import Scenario, replay
 from tests.simulate import Comm, Compute, Instruction, World, simulate

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from commscope_dashboard import charts, parts
 from commscope_dashboard.app import app_of, warm
 from commscope_dashboard.callbacks import refined
-from commscope_dashboard.library import Library, LoadedRun
+from commscope_dashboard.runs.library import Library, LoadedRun
 from commscope_dashboard.view import view_of
 
 from commscope.analysis.result import Analysis, Intervals

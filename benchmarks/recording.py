@@ -20,8 +20,8 @@ import torch
 from commscope_workloads.config import MODELS
 
 import commscope
-from commscope.record.launch import record
-from commscope.record.request import RecordRequest
+from commscope.record.handover.request import RecordRequest
+from commscope.record.launcher.launch import record
 from commscope.schema import CAPTURE
 from commscope.trace import Layout
 

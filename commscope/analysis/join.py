@@ -10,15 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from commscope.analysis.causes import causes_of
-from commscope.analysis.clock import common_time, solve_clock
-from commscope.analysis.clock_doubt import clock_gaps
+from commscope.analysis.clocks import clock_gaps, common_time, solve_clock
 from commscope.analysis.critical_path import critical_paths
-from commscope.analysis.exposure import with_waits
 from commscope.analysis.join_gaps import captures_apart, gaps_of, merged_gaps
 from commscope.analysis.joined import Joined
-from commscope.analysis.match import Matched, match, renumbered
-from commscope.analysis.members import with_members
+from commscope.analysis.matching import Matched, match, renumbered, with_members
 from commscope.analysis.result import (
     Analysis,
     Clock,
@@ -28,9 +24,8 @@ from commscope.analysis.result import (
     RankBreakdown,
     Window,
 )
-from commscope.analysis.signature import ABSENT, Rows, rows_of
-from commscope.analysis.stalls import stalls_of
-from commscope.analysis.waits import Waits, waits_of
+from commscope.analysis.rows import ABSENT, Rows, rows_of
+from commscope.analysis.waits import Waits, causes_of, stalls_of, waits_of, with_waits
 from commscope.errors import IncompleteTrace
 from commscope.schema import CAPTURE
 from commscope.trace import Gap, Int64, RankMemory, RunInfo

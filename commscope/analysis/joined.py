@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commscope.analysis.result import Clock, Matching
-from commscope.analysis.signature import Members, Rows
+from commscope.analysis.rows import Members, Rows
 from commscope.trace import Int64
 
 

@@ -10,21 +10,33 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from commscope.analysis import host
 from commscope.analysis import intervals as iv
 from commscope.analysis.attribution import PHASES, Attribution, Busy
 from commscope.analysis.breakdown import Owned, breakdown_of, host_bound_time
-from commscope.analysis.collectives import Instances, Placing, instance_table, ordered_instances
+from commscope.analysis.breakdown import host_timeline as host
+from commscope.analysis.collectives import (
+    Instances,
+    Placing,
+    instance_sources,
+    instance_table,
+    ordered_instances,
+    with_calls,
+)
 from commscope.analysis.coverage import coverage_of, device_is_missing, gaps_of
-from commscope.analysis.grouped import with_calls
-from commscope.analysis.layers import layers_of, microbatches_of
+from commscope.analysis.events import (
+    NONE,
+    capture_window,
+    extend_last,
+    launch_rows,
+    layers_of,
+    microbatches_of,
+    phases_of,
+    step_windows,
+    window_of,
+)
 from commscope.analysis.memory import peak_memory
-from commscope.analysis.nesting import NONE, launch_rows
-from commscope.analysis.phases import phases_of
 from commscope.analysis.result import Intervals, RankAnalysis, RankBreakdown, Window
 from commscope.analysis.skeleton import build_skeleton
-from commscope.analysis.sources import instance_sources
-from commscope.analysis.steps import capture_window, extend_last, step_windows, window_of
 from commscope.schema import EventKind, Phase
 from commscope.trace import Events, Int32, Int64, RankTrace
 

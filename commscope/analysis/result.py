@@ -62,7 +62,7 @@ class RankBreakdown:
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A rank reduced to the happens-before graph between its collectives: see analysis/skeleton.py.
+    """A rank reduced to the happens-before graph between its collectives: see analysis/skeleton.
 
     Nodes are points in time on the rank's own clock. Edges carry a duration that replays: for every node,
     time = max over its in-edges (time of source + weight), exactly.

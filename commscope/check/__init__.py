@@ -3,13 +3,19 @@ each failure."""
 
 from __future__ import annotations
 
-from commscope.check.baseline import Baseline, group_runs, load_baselines, read_baseline, write_baseline
-from commscope.check.budgets import Budget, Config, Expectation
-from commscope.check.config import load_config, parse_config
 from commscope.check.gate import check, check_snapshots
-from commscope.check.history import ChangePoint, Series, history
 from commscope.check.result import Row, RunVerdict, Verdict
-from commscope.check.snapshot import Snapshot, snapshot
+from commscope.check.rules.budgets import Budget, Config, Expectation
+from commscope.check.rules.config import load_config, parse_config
+from commscope.check.samples.baseline import (
+    Baseline,
+    group_runs,
+    load_baselines,
+    read_baseline,
+    write_baseline,
+)
+from commscope.check.samples.history import ChangePoint, Series, history
+from commscope.check.samples.snapshot import Snapshot, snapshot
 
 __all__ = [
     "Baseline",

@@ -9,18 +9,22 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from commscope.analysis.result import Analysis
-from commscope.check.baseline import Baseline, configuration_of, group_runs
-from commscope.check.budgets import Budget, Config, budget_for, covers, default_budgets
-from commscope.check.exact import ORDER, exact_row, order_row
-from commscope.check.expected import expectation_row
-from commscope.check.other_load import load_doubt
-from commscope.check.own_time import STRAGGLER
 from commscope.check.result import BROKEN, Row, RunVerdict, Verdict
-from commscope.check.sides import Sides
-from commscope.check.snapshot import Snapshot, snapshot
-from commscope.check.straggler import straggler_row
-from commscope.check.timed import timed_row
-from commscope.check.why import Context
+from commscope.check.rows import (
+    ORDER,
+    Context,
+    exact_row,
+    expectation_row,
+    order_row,
+    straggler_row,
+    timed_row,
+)
+from commscope.check.rules.budgets import Budget, Config, budget_for, covers, default_budgets
+from commscope.check.samples.baseline import Baseline, configuration_of, group_runs
+from commscope.check.samples.other_load import load_doubt
+from commscope.check.samples.own_time import STRAGGLER
+from commscope.check.samples.sides import Sides
+from commscope.check.samples.snapshot import Snapshot, snapshot
 from commscope.compare.comparability import MACHINE, counts_make_sense, differences_between
 from commscope.compare.moved import EXACT
 from commscope.compare.result import Difference

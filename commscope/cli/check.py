@@ -15,7 +15,7 @@ from commscope.errors import EXIT_BUDGET_BROKEN, UsageProblem
 if TYPE_CHECKING:
     from commscope.analysis.result import Analysis
     from commscope.check import Baseline, Config, Verdict
-    from commscope.check.history import Series
+    from commscope.check.samples.history import Series
 
 DEFAULT_BASELINE = "traces"
 HISTORY_METRICS = (
@@ -76,7 +76,7 @@ def command(
 
 
 def _found(runs: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    from commscope.readers.find import find_runs
+    from commscope.readers.runs.find import find_runs
 
     for run in runs:
         if not Path(run).exists():
@@ -100,8 +100,8 @@ def _baselines(folder: Path, rules: Config, *, update: bool) -> dict[str, Baseli
 def _history(folder: str, jobs: int | None) -> tuple[Series, ...]:
     """Change points warn; they never fail the gate."""
     from commscope.check import snapshot
-    from commscope.check.history import history
-    from commscope.readers.find import find_runs
+    from commscope.check.samples.history import history
+    from commscope.readers.runs.find import find_runs
 
     runs = [snapshot(load(str(path), jobs=jobs)) for path in find_runs([Path(folder)])]
     return history(runs, HISTORY_METRICS)

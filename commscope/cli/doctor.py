@@ -11,7 +11,7 @@ import click
 from commscope.cli.common import emit, hint, output_options, parse_ranks, progress
 
 if TYPE_CHECKING:
-    from commscope.readers.finding import Finding
+    from commscope.readers.doctor import Finding
     from commscope.report.sections import Section
 
 

@@ -146,7 +146,7 @@ def command(target: tuple[str, ...], module: str | None, output: str | None, **o
 
 
 def _tell_gaps(path: Path) -> None:
-    from commscope.record.manifest import serious_gaps
+    from commscope.record.handover.manifest import serious_gaps
 
     for gap in serious_gaps(path):
         click.echo(f"note: {gap.message}\nhint: {gap.hint}", err=True)
@@ -169,8 +169,8 @@ def script_request(script: tuple[str, ...], output: str | None, options: dict[st
 
 def run_request(request: Any) -> Path:
     """Record, with progress on stderr where that is a terminal; returns the run directory as it was named."""
-    from commscope.record.launch import record
-    from commscope.record.request import require_script, validate
+    from commscope.record.handover.request import require_script, validate
+    from commscope.record.launcher import record
 
     validate(request)
     require_script(request.script)
@@ -189,7 +189,7 @@ def run_request(request: Any) -> Path:
 def _request(output: str | None, options: dict[str, Any], **facts: Any) -> Any:
     try:
         import_module("torch")
-        from commscope.record.request import Nodes, RecordRequest
+        from commscope.record.handover.request import Nodes, RecordRequest
     except ImportError as error:
         raise BackendProblem(
             f"recording needs {error.name}", where=sys.prefix, hint="pip install 'commscope[record]'"

@@ -7,21 +7,11 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from commscope.figures import (
-    breakdown_bars,
-    busbw,
-    critical_path_strip,
-    lateness_map,
-    memory,
-    phases,
-    stall_matrix,
-    timeline,
-    wait_transfer,
-    waits,
-    wire_bytes,
-)
-from commscope.figures.cells import Row
-from commscope.figures.subject import Subject
+from commscope.figures.breakdown import breakdown_bars, critical_path_strip, phases, timeline
+from commscope.figures.drawing.cells import Row
+from commscope.figures.drawing.subject import Subject
+from commscope.figures.volume import busbw, memory, wire_bytes
+from commscope.figures.waiting import lateness_map, stall_matrix, wait_transfer, waits
 
 
 @dataclass(frozen=True, slots=True)

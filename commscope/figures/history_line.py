@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from commscope.figures.theme import base
+from commscope.figures.drawing.theme import base
 from commscope.units import axis_bytes, axis_time
 
 MOST_RUNS = 500

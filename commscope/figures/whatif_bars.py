@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from commscope.figures.cells import Row
-from commscope.figures.theme import PATH_KINDS, base, look_of, marker
+from commscope.figures.drawing.cells import Row
+from commscope.figures.drawing.theme import PATH_KINDS, base, look_of, marker
 from commscope.units import axis_time, format_time
 from commscope.whatif import Outcome
 

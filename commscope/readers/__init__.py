@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from commscope.errors import UnreadableTrace
-from commscope.readers import columnar, kineto, nsys
-from commscope.readers.blocks import unreadable
-from commscope.readers.cache import read_cached
-from commscope.readers.discover import head_of, kineto_run, trace_files
-from commscope.readers.nsys_run import nsys_run
+from commscope.readers.chrome import KINETO
+from commscope.readers.files.blocks import unreadable
+from commscope.readers.nsys import NSYS
+from commscope.readers.runs.discover import head_of, trace_files
+from commscope.readers.slim import COLUMNAR, read_cached
+from commscope.readers.slim import slim as slim_run
 from commscope.trace import RankPart, RankTrace, Run, RunInfo
 
-Sniff = Callable[[Path, bytes], bool]
-Read = Callable[[RankPart, RunInfo], RankTrace]
-Find = Callable[[Path, list[Path], Mapping[str, int]], Run]
-READERS: tuple[tuple[str, Sniff, Read], ...] = (
-    (columnar.NAME, columnar.sniff, columnar.read),
-    (nsys.NAME, nsys.sniff, nsys.read),
-    (kineto.NAME, kineto.sniff, kineto.read),
-)
-_RUNS: dict[str, Find] = {
-    columnar.NAME: columnar.columnar_run,
-    nsys.NAME: nsys_run,
-    kineto.NAME: kineto_run,
-}
-_ENDINGS = {".sqlite": nsys.NAME, ".sqlite3": nsys.NAME, ".parquet": columnar.NAME}
+READERS = (COLUMNAR, NSYS, KINETO)
+_BY_NAME = {one.name: one for one in READERS}
+_BY_ENDING = {ending: one for one in READERS for ending in one.endings}
 
 
 def open_run(path: Path, *, ranks: Mapping[str, int] | None = None) -> Run:
@@ -49,7 +39,7 @@ def open_run(path: Path, *, ranks: Mapping[str, int] | None = None) -> Run:
 def _folder(path: Path, said: Mapping[str, int]) -> Run:
     kinds: dict[str, list[Path]] = {}
     for file in trace_files(path):
-        kinds.setdefault(_ENDINGS.get(file.suffix.lower(), kineto.NAME), []).append(file)
+        kinds.setdefault(_BY_ENDING.get(file.suffix.lower(), KINETO).name, []).append(file)
     if len(kinds) > 1:
         first, second = (files[0].name for files in list(kinds.values())[:2])
         raise UnreadableTrace(
@@ -57,8 +47,8 @@ def _folder(path: Path, said: Mapping[str, int]) -> Run:
             where=str(path),
             hint="name one file, or put each kind into a folder of its own",
         )
-    name, files = next(iter(kinds.items()), (kineto.NAME, []))
-    return _RUNS[name](path, files, said)
+    name, files = next(iter(kinds.items()), (KINETO.name, []))
+    return _BY_NAME[name].find(path, files, said)
 
 
 def _file(path: Path, said: Mapping[str, int]) -> Run:
@@ -69,16 +59,18 @@ def _file(path: Path, said: Mapping[str, int]) -> Run:
         raise UnreadableTrace(
             "the file is empty", where=str(path), hint="record again; a rank that dies leaves no trace"
         )
-    name = next((name for name, sniff, _ in READERS if sniff(path, head)), kineto.NAME)
-    return _RUNS[name](path, [path], said)
+    found = next((one for one in READERS if one.sniff(path, head)), KINETO)
+    return found.find(path, [path], said)
 
 
 def read_rank(part: RankPart, info: RunInfo) -> RankTrace:
     """One rank's trace, whole. Raises UnreadableTrace where it is none."""
-    for name, _, read in READERS:
-        if name == part.reader:
-            return read_cached(part, info, read) if name != columnar.NAME else read(part, info)
-    raise UnreadableTrace(f"no reader named {part.reader!r}", where=str(part.path), hint="open the run again")
+    known = _BY_NAME.get(part.reader)
+    if known is None:
+        raise UnreadableTrace(
+            f"no reader named {part.reader!r}", where=str(part.path), hint="open the run again"
+        )
+    return known.read(part, info) if known is COLUMNAR else read_cached(part, info, known.read)
 
 
 def slim(run: Run, out: Path) -> tuple[Path, ...]:
@@ -86,7 +78,7 @@ def slim(run: Run, out: Path) -> tuple[Path, ...]:
 
     Raises UsageProblem where `out` holds something.
     """
-    return columnar.slim(run, Path(out), read_rank)
+    return slim_run(run, Path(out), read_rank)
 
 
 __all__ = ["READERS", "open_run", "read_rank", "slim"]

@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from commscope.errors import CommScopeError
-from commscope.record.manifest import serious_gaps
-from commscope.record.outer import launch_name, outer_request, this_rank
-from commscope.record.output import finish_together
-from commscope.record.request import require_script
-from commscope.record.script import run_script
+from commscope.record.handover.manifest import serious_gaps
+from commscope.record.handover.output import finish_together
+from commscope.record.handover.request import require_script
+from commscope.record.rank import launch_name, outer_request, run_script, this_rank
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 
 from commscope.errors import UsageProblem
-from commscope.record.ranges import Timelines, open_timelines
+from commscope.record.marks.ranges import Timelines, open_timelines
 from commscope.schema import Phase
 
 _PHASES = frozenset(phase.value for phase in Phase)
@@ -71,7 +71,7 @@ def profile(output: str | Path, *, steps: int = 3, warmup: int = 2, force: bool 
     Works in every rank under any launcher that sets RANK and WORLD_SIZE, and alone. Rank 0 writes run.json
     last. Does nothing where `commscope record` already profiles the program.
     """
-    from commscope.record.outer import outer_request, outer_session
+    from commscope.record.rank import outer_request, outer_session
 
     if _is_profiled() or "COMMSCOPE_RECORDING" in os.environ:
         yield NoSteps()

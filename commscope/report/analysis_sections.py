@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from commscope.analysis.result import Analysis, CriticalPath, RankBreakdown
-from commscope.analysis.stalls import cause_words
 from commscope.analysis.summary import (
     breakdown_of,
     collective_totals,
@@ -17,6 +16,7 @@ from commscope.analysis.summary import (
     step_windows,
     typical_window,
 )
+from commscope.analysis.waits import cause_words
 from commscope.report.sections import Section, cut
 from commscope.schema import Phase
 from commscope.trace import Gap, Layout

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from commscope.check.history import Series
 from commscope.check.result import RunVerdict, Verdict
+from commscope.check.samples.history import Series
 from commscope.figures import history_line
 from commscope.report.html import figure_block, html_table, page_of
 from commscope.report.verdict_sections import WORDS, headline, row_words, worst_first

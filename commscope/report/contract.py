@@ -11,8 +11,8 @@ import pandas as pd
 
 from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.summary import collective_totals
-from commscope.check.history import Series
 from commscope.check.result import Verdict
+from commscope.check.samples.history import Series
 from commscope.compare import Comparison, other_load_of
 from commscope.schema import ANALYSIS_SCHEMA, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo

@@ -16,10 +16,10 @@ from plotly.offline import get_plotlyjs
 from commscope.analysis.result import Analysis
 from commscope.compare import Comparison, Metric, comparison_load_words
 from commscope.figures.catalog import CHARTS, Chart
-from commscope.figures.cells import Row, cell, columns, heading
+from commscope.figures.drawing.cells import Row, cell, columns, heading
+from commscope.figures.drawing.subject import MEDIAN, Subject, shown, window_words
+from commscope.figures.drawing.theme import template
 from commscope.figures.metrics import change_words, is_headline, title_of, value_words
-from commscope.figures.subject import MEDIAN, Subject, shown, window_words
-from commscope.figures.theme import template
 from commscope.report.comparison_sections import difference_words
 from commscope.report.page import PAGE_SCRIPT, PAGE_STYLE
 from commscope.trace import Gap

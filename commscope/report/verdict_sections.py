@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commscope.check.history import Series
 from commscope.check.result import HELD, Row, RunVerdict, Verdict
+from commscope.check.samples.history import Series
 from commscope.report.comparison_sections import difference_words, format_metric
 from commscope.report.sections import Section, cut
 from commscope.units import format_percent

@@ -13,8 +13,7 @@ from dataclasses import replace as changed
 
 import numpy as np
 
-from commscope.analysis.critical_path import paths_of
-from commscope.analysis.graph import RunGraph, run_graph
+from commscope.analysis.critical_path import RunGraph, paths_of, run_graph
 from commscope.analysis.result import Analysis, CriticalPath, Window
 from commscope.errors import IncompleteTrace, UsageProblem
 from commscope.trace import Int64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from commscope.analysis.fine import KINDS
+from commscope.analysis.skeleton import KINDS
 from commscope.errors import UsageProblem
 from commscope.schema import Collective, Phase
 

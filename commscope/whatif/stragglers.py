@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from commscope.analysis.graph import RunGraph
+from commscope.analysis.critical_path import RunGraph
 from commscope.trace import Int64, Mask
 
 Float64 = npt.NDArray[np.float64]

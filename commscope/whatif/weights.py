@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from commscope.analysis.graph import RunGraph
+from commscope.analysis.critical_path import RunGraph
 from commscope.schema import Phase
 from commscope.trace import Int64, Mask
 from commscope.whatif.network import fixed_parts

@@ -13,16 +13,17 @@ from dash import Dash, html
 from flask import Flask, has_request_context, request
 
 from commscope.analysis.result import Analysis
-from commscope_dashboard import callbacks, routes
-from commscope_dashboard.compression import keep_compressed
+from commscope_dashboard import callbacks
 from commscope_dashboard.fill import filled
-from commscope_dashboard.first_paint import SCHEME_COOKIE, EarlyDash
-from commscope_dashboard.library import Library, LoadedRun, Read, load, unique_key
-from commscope_dashboard.loading import read_cached
 from commscope_dashboard.pages import PAGES, doctor
 from commscope_dashboard.preview import no_such_page, preview
+from commscope_dashboard.runs.library import Library, LoadedRun, Read, load, unique_key
+from commscope_dashboard.runs.loading import read_cached
 from commscope_dashboard.shell import shell
 from commscope_dashboard.view import view_of
+from commscope_dashboard.web import routes
+from commscope_dashboard.web.compression import keep_compressed
+from commscope_dashboard.web.first_paint import SCHEME_COOKIE, EarlyDash
 
 
 def create_app(

@@ -9,10 +9,10 @@ from typing import Any
 
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, Patch, State, ctx, no_update
 
-from commscope.figures.cells import Row, columns
+from commscope.figures.drawing.cells import Row, columns
 from commscope_dashboard import charts, parts
 from commscope_dashboard.components import table
-from commscope_dashboard.library import Library
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import Query, view_of
 
 _CLIENT = "commscope"

@@ -11,15 +11,16 @@ import plotly.graph_objects as go
 
 from commscope.analysis.result import Analysis
 from commscope.compare import Comparison
-from commscope.figures import busbw, critical_path_strip, timeline
+from commscope.figures.breakdown import critical_path_strip, timeline
 from commscope.figures.catalog import BUSBW, CHARTS, PAYLOAD, PHASES, TIMELINE, WIRE, Chart
-from commscope.figures.cells import Row
-from commscope.figures.subject import EVERYTHING, Focus, Focused, Subject, shown
-from commscope.figures.theme import nothing, template
-from commscope.figures.wire_bytes import PAYLOAD as PAYLOAD_MEASURE
+from commscope.figures.drawing.cells import Row
+from commscope.figures.drawing.subject import EVERYTHING, Focus, Focused, Subject, shown
+from commscope.figures.drawing.theme import nothing, template
+from commscope.figures.volume import busbw
+from commscope.figures.volume.wire_bytes import PAYLOAD as PAYLOAD_MEASURE
 from commscope_dashboard import scenarios
-from commscope_dashboard.library import Library
-from commscope_dashboard.links import link_of
+from commscope_dashboard.runs.library import Library
+from commscope_dashboard.runs.links import link_of
 from commscope_dashboard.view import View
 
 COMPARE_PREFIX = "compare-"

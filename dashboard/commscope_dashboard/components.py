@@ -11,7 +11,7 @@ from dash import dcc, html
 
 from commscope.compare import Metric
 from commscope.errors import CommScopeError
-from commscope.figures.cells import Row, cell, columns, heading
+from commscope.figures.drawing.cells import Row, cell, columns, heading
 from commscope.figures.metrics import change_words, noise_words, title_of, value_words
 
 MOST_TABLE_ROWS = 40

@@ -10,7 +10,7 @@ from typing import Any
 
 from commscope_dashboard import charts, parts
 from commscope_dashboard.components import FIGURE_KINDS, Component, table
-from commscope_dashboard.library import Library
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 

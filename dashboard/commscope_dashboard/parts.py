@@ -16,8 +16,8 @@ from commscope.report.comparison_sections import difference_words
 from commscope.units import format_percent, format_time
 from commscope_dashboard import scenarios
 from commscope_dashboard.components import Component, error_card, notice, tile
-from commscope_dashboard.library import Library
 from commscope_dashboard.pages import collectives, doctor, run
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 Part = Callable[[Library, View], Component]

@@ -6,11 +6,11 @@ from dash import html
 from flask import request
 
 from commscope.errors import UsageProblem
-from commscope.figures.subject import MEDIAN
+from commscope.figures.drawing.subject import MEDIAN
 from commscope_dashboard import parts
 from commscope_dashboard.components import Component, attributes, error_card
-from commscope_dashboard.library import Library
 from commscope_dashboard.pages import PAGES, compare
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View, view_of
 
 _PARTS = ("failures", "banner", "verdict", "tiles")

@@ -7,13 +7,13 @@ from dash import html
 
 from commscope.errors import CommScopeError
 from commscope.figures import whatif_bars
-from commscope.figures.cells import Row
-from commscope.figures.subject import resolve
-from commscope.figures.theme import nothing
+from commscope.figures.drawing.cells import Row
+from commscope.figures.drawing.subject import resolve
+from commscope.figures.drawing.theme import nothing
 from commscope.units import format_percent, format_time
 from commscope.whatif import Outcome, Scenario, replay
 from commscope_dashboard.components import Component, attributes, error_card
-from commscope_dashboard.library import Library
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 

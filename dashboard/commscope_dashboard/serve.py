@@ -14,7 +14,7 @@ from pathlib import Path
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from commscope.errors import BackendProblem
-from commscope.readers.find import find_runs
+from commscope.readers.runs.find import find_runs
 from commscope_dashboard.app import create_app, warm
 
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from commscope.figures.subject import EVERYTHING, MEDIAN, NO_PHASE, Focus
-from commscope.figures.wire_bytes import PAYLOAD, WIRE
+from commscope.figures.drawing.subject import EVERYTHING, MEDIAN, NO_PHASE, Focus
+from commscope.figures.volume.wire_bytes import PAYLOAD, WIRE
 from commscope.schema import Collective, Phase
-from commscope_dashboard.library import Library
+from commscope_dashboard.runs.library import Library
 
 Query = Mapping[str, Any]
 _LARGEST = 20.0

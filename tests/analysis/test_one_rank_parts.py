@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from commscope.analysis.layers import layers_of, microbatches_of
-from commscope.analysis.nesting import Spans, enclosing, launch_rows
+from commscope.analysis.collectives.roles import group_role, role_of
+from commscope.analysis.events.layers import layers_of, microbatches_of
+from commscope.analysis.events.nesting import Spans, enclosing, launch_rows
+from commscope.analysis.events.steps import step_windows
 from commscope.analysis.rank import analyze_rank, attribute
-from commscope.analysis.roles import group_role, role_of
-from commscope.analysis.steps import step_windows
 from commscope.schema import EventKind
 from commscope.trace import Events, Gap, Lane, MemorySample, RankTrace
 from tests.build import Row, build, trace_of

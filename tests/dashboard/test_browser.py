@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from commscope_dashboard.app import create_app
-from commscope_dashboard.loading import read_path
+from commscope_dashboard.runs.loading import read_path
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from commscope.compare import compare

@@ -10,16 +10,16 @@ from commscope_dashboard import charts, parts
 from commscope_dashboard.app import create_app
 from commscope_dashboard.callbacks import csv_of, in_scheme_only, refined
 from commscope_dashboard.fill import filled
-from commscope_dashboard.library import Library, LoadedRun, load
-from commscope_dashboard.links import link_of
 from commscope_dashboard.pages import PAGES
+from commscope_dashboard.runs.library import Library, LoadedRun, load
+from commscope_dashboard.runs.links import link_of
 from commscope_dashboard.serve import exposure_warning
 from commscope_dashboard.view import View, view_of
 
 from commscope.compare import compare
 from commscope.errors import IncompleteTrace, UnreadableTrace
-from commscope.figures.busbw import Reference
 from commscope.figures.metrics import TILES
+from commscope.figures.volume.busbw import Reference
 from tests.analyses import make_analysis
 from tests.figures import samples
 

@@ -6,20 +6,12 @@ import pytest
 
 from commscope.analysis.result import Analysis
 from commscope.compare import compare
-from commscope.figures import (
-    breakdown_bars,
-    busbw,
-    critical_path_strip,
-    lateness_map,
-    memory,
-    stall_matrix,
-    wait_transfer,
-    waits,
-    wire_bytes,
-)
+from commscope.figures.breakdown import breakdown_bars, critical_path_strip
 from commscope.figures.catalog import CHARTS, Chart
-from commscope.figures.subject import MEDIAN, shown
-from commscope.figures.theme import MARK_BUDGET, template
+from commscope.figures.drawing.subject import MEDIAN, shown
+from commscope.figures.drawing.theme import MARK_BUDGET, template
+from commscope.figures.volume import busbw, memory, wire_bytes
+from commscope.figures.waiting import lateness_map, stall_matrix, wait_transfer, waits
 from commscope.trace import RankMemory
 from tests.analyses import Call, make_analysis
 from tests.figures import samples

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from commscope.errors import CommScopeError
 from commscope.readers import open_run, read_rank
-from commscope.readers.blocks import GZIP_MAGIC, Damage
-from commscope.readers.decode import decode
-from commscope.readers.kineto_gaps import gaps_of
+from commscope.readers.chrome.decode import decode
+from commscope.readers.chrome.gaps import gaps_of
+from commscope.readers.files.blocks import GZIP_MAGIC, Damage
 from commscope.trace import Events
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from commscope.errors import UnreadableTrace
-from commscope.readers import blocks, jsonsplit, open_run, read_rank
-from tests.readers.chrome import codes, kernel, names, op, read, text_of, write
+from commscope.readers import open_run, read_rank
+from commscope.readers.chrome import split as jsonsplit
+from commscope.readers.files import blocks
+from tests.readers.chrome_files import codes, kernel, names, op, read, text_of, write
 
 MANY = [op(f"op{number}", 10 * number, 5) for number in range(400)]
 

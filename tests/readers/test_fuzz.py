@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commscope.readers.blocks import GZIP_MAGIC
+from commscope.readers.files.blocks import GZIP_MAGIC
 from tests.readers.mutator import mutate, outcome, outcome_in_memory, seed_text
 
 

@@ -17,12 +17,12 @@ import torch
 
 import commscope
 from commscope.errors import UsageProblem
-from commscope.record.allocator import allocated_by_phase
-from commscope.record.blocks import levels
-from commscope.record.ledger import Ledger, Marks
-from commscope.record.plan import Plan, script_plan
-from commscope.record.ranges import CollectiveFacts, Timelines, name_with_facts, open_timelines
-from commscope.record.script import Leader
+from commscope.record.handover.step_plan import Plan, script_plan
+from commscope.record.marks.ledger import Ledger, Marks
+from commscope.record.marks.ranges import CollectiveFacts, Timelines, name_with_facts, open_timelines
+from commscope.record.memory.allocator import allocated_by_phase
+from commscope.record.memory.blocks import levels
+from commscope.record.rank.script import Leader
 
 FACTS = CollectiveFacts("all_gather", "sp", "tp", 4, "bfloat16", elements=1000, seq=7)
 

@@ -10,8 +10,8 @@ pytest.importorskip("torch")
 from commscope_workloads.layouts import Case, cases
 from commscope_workloads.verify import RESULT, Outcome
 
-from commscope.record.launch import run_ranks
-from commscope.record.request import RecordRequest
+from commscope.record.handover.request import RecordRequest
+from commscope.record.launcher.launch import run_ranks
 
 pytestmark = pytest.mark.record
 CASES = {case.name: case for case in cases()}

@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 
 from commscope.engine import analyze
 from commscope.readers import open_run
-from commscope.record.launch import record
-from commscope.record.request import RecordRequest
+from commscope.record.handover.request import RecordRequest
+from commscope.record.launcher.launch import record
 from commscope.schema import CAPTURE
 from commscope.theory.volume import step_volume
 from commscope.trace import Layout, ModelShape

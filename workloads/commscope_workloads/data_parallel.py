@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from commscope.errors import BackendProblem
 from commscope.schema import Role
-from commscope_workloads.comm import Comm
-from commscope_workloads.model import Transformer
+from commscope_workloads.model.comm import Comm
+from commscope_workloads.model.transformer import Transformer
 
 _LEARNING_RATE = 1e-3
 _ONE_BUCKET_MB = 1 << 20

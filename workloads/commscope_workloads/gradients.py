@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 
 from commscope.schema import Role
-from commscope_workloads.comm import Comm, main_dtype
-from commscope_workloads.model import Transformer
-from commscope_workloads.plain import own_part
+from commscope_workloads.model.comm import Comm, main_dtype
+from commscope_workloads.model.plain import own_part
+from commscope_workloads.model.transformer import Transformer
 
 
 def sum_partial_gradients(model: Transformer, comm: Comm) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from commscope.record.launch import run_ranks
-from commscope.record.request import RecordRequest
+from commscope.record.handover.request import RecordRequest
+from commscope.record.launcher import run_ranks
 from commscope.units import format_bytes
 from commscope_workloads.verify import RESULT, Outcome
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from commscope.errors import UsageProblem
-from commscope.record.context import RankContext
+from commscope.record.rank import RankContext
 from commscope.schema import Phase
-from commscope_workloads.comm import Comm
 from commscope_workloads.config import Config
 from commscope_workloads.data_parallel import DataParallel, data_parallel
 from commscope_workloads.gradients import sum_partial_gradients
-from commscope_workloads.model import Transformer, build
-from commscope_workloads.plain import whole
+from commscope_workloads.model.comm import Comm
+from commscope_workloads.model.plain import whole
+from commscope_workloads.model.transformer import Transformer, build
 
 Batch = tuple[Tensor, Tensor]
 
@@ -44,7 +44,7 @@ def main(context: RankContext) -> None:
 
 def account(context: RankContext, step: Callable[[], float]) -> None:
     """One step that fills the ledger of every profiled one: watching each operator would slow them."""
-    from commscope_workloads.dtensor import Telling
+    from commscope_workloads.model.dtensor import Telling
 
     ledger, plan = context.marks.ledger, context.session.plan
     with ledger.recording(plan.first_profiled), Telling(context.marks, context.request.layout.tp):

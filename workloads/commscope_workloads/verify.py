@@ -15,22 +15,22 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from commscope.record.context import RankContext
-from commscope.record.facts import write_whole
-from commscope.record.ledger import Ledger, Marks
-from commscope.record.ranges import open_timelines
-from commscope.record.request import encode
+from commscope.record.handover.facts import write_whole
+from commscope.record.handover.request import encode
+from commscope.record.marks.ledger import Ledger, Marks
+from commscope.record.marks.ranges import open_timelines
+from commscope.record.rank import RankContext
 from commscope.schema import Phase
 from commscope.theory.memory import activation_bytes
 from commscope.theory.volume import VolumeRow, step_volume
 from commscope.trace import Layout
-from commscope_workloads.comm import Comm, alone
 from commscope_workloads.config import Config
 from commscope_workloads.data_parallel import Replicated, Zero1, data_parallel
-from commscope_workloads.dtensor import Telling
 from commscope_workloads.layouts import Case, cases
-from commscope_workloads.model import Transformer, build
-from commscope_workloads.plain import whole
+from commscope_workloads.model.comm import Comm, alone
+from commscope_workloads.model.dtensor import Telling
+from commscope_workloads.model.plain import whole
+from commscope_workloads.model.transformer import Transformer, build
 from commscope_workloads.train import Batch, batch, forward_backward
 
 RESULT = "verify.json"

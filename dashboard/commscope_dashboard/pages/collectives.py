@@ -8,12 +8,12 @@ import dash_ag_grid as dag
 from dash import dcc, html
 
 from commscope.analysis.summary import collective_totals
-from commscope.figures.cells import heading
-from commscope.figures.subject import Focused, shown
+from commscope.figures.drawing.cells import heading
+from commscope.figures.drawing.subject import Focused, shown
 from commscope_dashboard.components import Component, figure_card, number, part
-from commscope_dashboard.library import Library
 from commscope_dashboard.pages import focus
 from commscope_dashboard.pages.compare import run_and_step
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 _TALL = {"wrapHeaderText": True, "autoHeaderHeight": True}

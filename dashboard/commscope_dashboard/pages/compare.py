@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dash import html
 
-from commscope.figures.subject import MEDIAN, Shown, window_choices
-from commscope.figures.wire_bytes import PAYLOAD, WIRE
+from commscope.figures.drawing.subject import MEDIAN, Shown, window_choices
+from commscope.figures.volume.wire_bytes import PAYLOAD, WIRE
 from commscope_dashboard.components import Component, figure_card, part, segmented, select
-from commscope_dashboard.library import Library
 from commscope_dashboard.pages import focus
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 PATH, NAME, TITLE = "/", "Compare", "Compare two runs"

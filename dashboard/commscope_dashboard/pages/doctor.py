@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dash import html
 
-from commscope.readers.finding import Finding
+from commscope.readers.doctor import Finding
 from commscope_dashboard.components import Component, notice, part, table
-from commscope_dashboard.library import Library, LoadedRun
+from commscope_dashboard.runs.library import Library, LoadedRun
 from commscope_dashboard.view import View
 
 _LEVELS = ("serious", "warn", "info", "fine")

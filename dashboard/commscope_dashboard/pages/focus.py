@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from commscope_dashboard.components import Component, attributes, control_id
-from commscope_dashboard.library import Library
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 _MOST_INSTANCES = 10_000_000

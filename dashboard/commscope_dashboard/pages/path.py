@@ -5,9 +5,9 @@ from __future__ import annotations
 from dash import html
 
 from commscope_dashboard.components import Component, figure_card, part, segmented, slider
-from commscope_dashboard.library import Library
 from commscope_dashboard.pages import focus
 from commscope_dashboard.pages.compare import run_and_step
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
 
 PATH, NAME, TITLE = "/path", "Critical path", "Critical path and what-if"

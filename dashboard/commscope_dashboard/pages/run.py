@@ -5,14 +5,14 @@ from __future__ import annotations
 from dash import html
 
 from commscope.analysis.result import Analysis
-from commscope.figures.subject import resolve
+from commscope.figures.drawing.subject import resolve
 from commscope.schema import Source
 from commscope_dashboard.components import Component, attributes, figure_card, part, table
-from commscope_dashboard.library import Library
 from commscope_dashboard.pages import focus
 from commscope_dashboard.pages.compare import run_and_step
-from commscope_dashboard.routes import trace_url
+from commscope_dashboard.runs.library import Library
 from commscope_dashboard.view import View
+from commscope_dashboard.web.routes import trace_url
 
 PATH, NAME, TITLE = "/run", "Run", "One run"
 

@@ -1,0 +1,10 @@
+"""Where one rank's time went.
+
+Attributed events in; an exact partition of each window out.
+"""
+
+from __future__ import annotations
+
+from commscope.analysis.breakdown.partition import Owned, breakdown_of, host_bound_time
+
+__all__ = ["Owned", "breakdown_of", "host_bound_time"]

@@ -1,0 +1,154 @@
+"""Matched instances of all ranks -> one clock: an offset and drift for each rank, with hard bounds.
+
+Nobody leaves an n-to-n collective before everybody has come: every end is after every start, which bounds
+each pair of clocks from both sides (difference constraints, closed by Floyd's algorithm; science.md 6).
+Inside the bounds the offset is where the ends agree best. A match that no clock can satisfy is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from commscope.analysis.alignment.instance_blocks import links_of
+from commscope.analysis.clocks.bounds import UNBOUNDED, closed, is_feasible, pair_bounds, projected
+from commscope.analysis.clocks.fit import Estimate, drifted, estimate
+from commscope.analysis.result import Clock
+from commscope.analysis.rows import Rows
+from commscope.trace import Int64, Mask
+from commscope.units import NS_PER_US
+
+ROUNDS = 40
+SIGMAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSolution:
+    """The clock, which instances no clock allows, and which ranks are tied together (equal number = tied)."""
+
+    clock: Clock | None
+    refused: Mask  # by instance
+    component: dict[int, int]
+
+
+def common_time(clock: Clock | None, rank: int, time_ns: Int64) -> Int64:
+    """Stamps of a rank on the common clock: offset, then drift from its origin. Without a clock: as they
+    are.
+    """
+    if clock is None:
+        return time_ns
+    shifted = time_ns + clock.offsets_ns.get(rank, 0)
+    return drifted(shifted, clock.drift_ppm.get(rank, 0.0), clock.drift_origin_ns)
+
+
+def solve_clock(rows: Rows, instance: Int64, hosts: Mapping[int, str | None]) -> ClockSolution:
+    """Clock of all ranks in `rows` from the rows that carry an instance number (-1: none)."""
+    links = links_of(rows, instance)
+    refused = np.zeros(links.count, dtype=np.bool_)
+    if not links.is_tied:
+        return ClockSolution(None, refused, {rank: n for n, rank in enumerate(links.ranks)})
+    for _ in range(ROUNDS):
+        fit = estimate(links, refused, hosts)
+        raw = pair_bounds(fit.links, refused)
+        closure = closed(raw)
+        if is_feasible(closure):
+            break
+        refused = refused | _worst(fit, refused)
+    else:
+        refused[:] = True
+        return ClockSolution(None, refused, {rank: n for n, rank in enumerate(links.ranks)})
+    return ClockSolution(_clock(fit, closure, hosts), refused, _components(links.ranks, closure))
+
+
+def _worst(fit: Estimate, refused: Mask) -> Mask:
+    """The instances whose latest start lies furthest behind their earliest end, by half of the worst."""
+    late = fit.links.overrun_ns(fit.offsets_ns)
+    late[refused] = 0
+    if late.max(initial=0) <= 0:  # bounds contradict each other although each holds here: refuse the tightest
+        late = late - late[~refused].min() + 1
+        late[refused] = 0
+    worst: Mask = late * 2 > late.max()
+    return worst & ~refused
+
+
+def _clock(fit: Estimate, closure: Int64, hosts: Mapping[int, str | None]) -> Clock:
+    ranks = fit.links.ranks
+    free = projected(fit.offsets_ns, closure, fit.samples == 0)
+    snapped = _one_clock_per_host(free, fit, hosts)
+    offsets = snapped if _holds(snapped, closure) else free
+    bounds = {
+        rank: (_bound(-closure[n, 0]), _bound(closure[0, n])) if n else (0, 0) for n, rank in enumerate(ranks)
+    }
+    return Clock(
+        offsets_ns={rank: int(offsets[n]) for n, rank in enumerate(ranks)},
+        residual_ns=fit.residual_ns,
+        bounds_ns=bounds,
+        drift_ppm={rank: float(ppm) for rank, ppm in zip(ranks, fit.drift_ppm, strict=True) if ppm},
+        drift_origin_ns=fit.origin_ns,
+        uncertainty_ns=_uncertainties(ranks, fit, (free, offsets), bounds),
+    )
+
+
+def _uncertainties(
+    ranks: tuple[int, ...],
+    fit: Estimate,
+    offsets: tuple[Int64, Int64],
+    bounds: Mapping[int, tuple[int | None, int | None]],
+) -> dict[int, int | None]:
+    """How far each offset may be off: by what the ends alone say, by their scatter, never beyond the bounds.
+
+    `offsets` are those that fit the ends best and those taken.
+    """
+    found: dict[int, int | None] = {}
+    for n, rank in enumerate(ranks):
+        best, taken = int(offsets[0][n]), int(offsets[1][n])
+        low, high = bounds[rank]
+        scatter = SIGMAS * (fit.error_ns[n] + fit.error_ns[0]) if n else 0.0
+        room = None if low is None or high is None else max(taken - low, high - taken, 0)
+        if np.isinf(scatter) or (low is None and high is None):
+            found[rank] = room
+        else:
+            doubt = round(scatter) + abs(best - taken)
+            found[rank] = doubt if room is None else min(doubt, room)
+    return found
+
+
+def _bound(value: np.int64) -> int | None:
+    return None if abs(int(value)) >= UNBOUNDED else int(value)
+
+
+def _one_clock_per_host(offsets: Int64, fit: Estimate, hosts: Mapping[int, str | None]) -> Int64:
+    """Ranks of one host read one physical clock: where ends do not tell their offsets apart, they are equal.
+
+    A rank that always ends a little later looks like one whose clock is behind; on one host it is the former.
+    "Not apart" is within the noise of the ends themselves, so that stamps somebody shifted further are still
+    found and put back.
+    """
+    snapped = offsets.copy()
+    names = np.array([hosts.get(rank) or f"rank {rank}" for rank in fit.links.ranks])
+    for name in np.unique(names):
+        here = np.flatnonzero(names == name)
+        centre = offsets[0] if here[0] == 0 else np.int64(np.median(offsets[here]))
+        allowed = np.maximum(NS_PER_US, np.maximum(3 * fit.error_ns[here], fit.spread_ns[here]))
+        if np.all(np.abs(offsets[here] - centre) <= allowed):
+            snapped[here] = centre
+    return snapped
+
+
+def _holds(offsets: Int64, closure: Int64) -> bool:
+    return bool(np.all(offsets[None, :] - offsets[:, None] <= closure))
+
+
+def _components(ranks: tuple[int, ...], closure: npt.NDArray[np.int64]) -> dict[int, int]:
+    """Ranks whose clocks bound each other from both sides share a number."""
+    tied = (closure < UNBOUNDED) & (closure.T < UNBOUNDED)
+    number = np.arange(len(ranks))
+    for _ in range(len(ranks)):
+        lower = np.where(tied, number[None, :], len(ranks)).min(axis=1)
+        if np.array_equal(lower, number):
+            break
+        number = lower
+    return {rank: int(n) for rank, n in zip(ranks, number, strict=True)}

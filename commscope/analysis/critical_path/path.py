@@ -1,0 +1,178 @@
+"""The critical path across ranks, and how much each collective could be late without anybody noticing.
+
+Takes analyzed ranks, their joined instances, the clock and the windows; gives one CriticalPath a window.
+From the window's last end the walk goes back along the edge that explains each recorded time; at a
+collective's end that is the transfer, and then the rank that came last: waits never lie on the path. Its
+parts tile the window without a gap; what lies before the first record of the rank where the walk ends is
+`idle`. Slack of an instance is by how much it could begin later without the window ending later (nothing
+that ends after the window counts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from commscope.analysis.critical_path.run_graph import EdgeLabel, RunGraph, run_graph
+from commscope.analysis.result import Clock, CriticalPath, PathPart, RankAnalysis, Window
+
+UNATTRIBUTED = "unattributed"
+COMMUNICATION = "transfer"
+Key = TypeVar("Key", str, int)
+_NOTHING = EdgeLabel("idle", None, None)
+
+
+def critical_paths(
+    ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None, windows: Sequence[Window]
+) -> tuple[CriticalPath, ...]:
+    """The critical path of every window in which some rank has a skeleton."""
+    skeletons = [rank.skeleton for rank in ranks if rank.skeleton is not None]
+    return paths_of(run_graph(skeletons, instances, clock), windows) if skeletons else ()
+
+
+def paths_of(graph: RunGraph, windows: Sequence[Window]) -> tuple[CriticalPath, ...]:
+    """The critical path of every window that is marked in the graph."""
+    walk = _Walk(graph)
+    slacks = _Slacks(graph)
+    paths = []
+    for window in windows:
+        if window.name in graph.marks and window.span_ns > 0:
+            ends = [end for _, _, end in graph.marks[window.name]]
+            last = max(ends, key=lambda node: int(graph.time_ns[node]))
+            paths.append(_path(window, walk.back_from(last, window), slacks.within(window)))
+    return tuple(paths)
+
+
+def _path(window: Window, parts: tuple[PathPart, ...], slack_ns: dict[int, int]) -> CriticalPath:
+    transfers = [part for part in parts if part.kind == COMMUNICATION]
+    return CriticalPath(
+        window=window.name,
+        length_ns=sum(part.end_ns - part.start_ns for part in parts),
+        parts=parts,
+        by_kind_ns=_sums((part.kind, part) for part in parts),
+        by_rank_ns=_sums((part.rank, part) for part in parts),
+        by_phase_ns=_sums((part.phase or UNATTRIBUTED, part) for part in parts),
+        by_collective_ns=_sums((part.collective or "unknown", part) for part in transfers),
+        hand_offs=sum(a.rank != b.rank for a, b in pairwise(parts)),
+        blocking_ns=sum(part.end_ns - part.start_ns for part in transfers),
+        slack_ns=slack_ns,
+    )
+
+
+def _sums(parts: Iterable[tuple[Key, PathPart]]) -> dict[Key, int]:
+    total: dict[Key, int] = {}
+    for key, part in parts:
+        total[key] = total.get(key, 0) + part.end_ns - part.start_ns
+    return total
+
+
+class _Walk:
+    """Walks back along the edges that explain the recorded times."""
+
+    def __init__(self, graph: RunGraph) -> None:
+        self.graph = graph
+        self.time, self.rank = graph.time_ns.tolist(), graph.rank.tolist()
+        self.first, self.source = graph.first_edge.tolist(), graph.source.tolist()
+        self.weight, self.label = graph.weight_ns.tolist(), graph.label.tolist()
+
+    def back_from(self, node: int, window: Window) -> tuple[PathPart, ...]:
+        """Parts from the window's start to its end, in order of time."""
+        parts: list[PathPart] = []
+        until = window.end_ns
+        label, rank = _NOTHING, self.rank[node]
+        if self.time[node] < until:  # nothing recorded reaches the window's end
+            until = self._add(parts, (self.time[node], until), rank, label, window)
+        while until > window.start_ns:
+            found = self._before(node, until)
+            if found is None:
+                until = self._add(parts, (window.start_ns, until), self.rank[node], _NOTHING, window)
+                break
+            edge, source = found
+            label = self.graph.labels[self.label[edge]]
+            until = self._add(parts, (self.time[source], until), self.rank[node], label, window)
+            node = source
+        parts.reverse()
+        return tuple(parts)
+
+    def _before(self, node: int, until: int) -> tuple[int, int] | None:
+        """The edge that explains a node, and its source (the latest start before, where that lies later)."""
+        exact = None
+        for edge in range(self.first[node], self.first[node + 1]):
+            if self.time[self.source[edge]] + self.weight[edge] == self.time[node]:
+                exact = edge
+                break
+        if exact is None:
+            return None
+        source = self.source[exact]
+        if self.time[source] <= until:
+            return exact, source
+        edges = [edge for v in (source, node) for edge in range(self.first[v], self.first[v + 1])]
+        starts = [self.source[edge] for edge in edges if self.time[self.source[edge]] <= until]
+        return (exact, max(starts, key=lambda start: self.time[start])) if starts else None
+
+    @staticmethod
+    def _add(
+        parts: list[PathPart], span: tuple[int, int], rank: int, label: EdgeLabel, window: Window
+    ) -> int:
+        """Puts a part before the others, or lengthens the first of them; gives the new first instant."""
+        start, end = max(span[0], window.start_ns), span[1]
+        if start >= end:
+            return end
+        part = PathPart(
+            start, end, rank, label.kind, label.phase, label.collective, label.layer, label.instance
+        )
+        if parts and _same(part, parts[-1]):
+            part = PathPart(
+                start,
+                parts.pop().end_ns,
+                rank,
+                label.kind,
+                label.phase,
+                label.collective,
+                label.layer,
+                label.instance,
+            )
+        parts.append(part)
+        return start
+
+
+def _same(a: PathPart, b: PathPart) -> bool:
+    return (a.rank, a.kind, a.phase, a.collective, a.layer, a.instance) == (
+        b.rank,
+        b.kind,
+        b.phase,
+        b.collective,
+        b.layer,
+        b.instance,
+    )
+
+
+class _Slacks:
+    """Latest times that keep a window's end, swept backward over the window's own nodes."""
+
+    def __init__(self, graph: RunGraph) -> None:
+        self.graph = graph
+        by_source = np.argsort(graph.source, kind="stable")
+        target = np.repeat(np.arange(len(graph.time_ns)), np.diff(graph.first_edge))
+        self.first = np.searchsorted(graph.source[by_source], np.arange(len(graph.time_ns) + 1)).tolist()
+        self.target, self.weight = target[by_source].tolist(), graph.weight_ns[by_source].tolist()
+        self.time = graph.time_ns.tolist()
+        self.gate = sorted((node, instance) for instance, node in graph.gate.items())
+
+    def within(self, window: Window) -> dict[int, int]:
+        """Slack of the matched instances that begin and end inside a window."""
+        start, end = window.start_ns, window.end_ns
+        inside = (self.graph.time_ns >= start) & (self.graph.time_ns <= end)
+        latest = dict.fromkeys(np.flatnonzero(inside).tolist(), end)
+        for node in reversed(latest):
+            limit = end
+            for edge in range(self.first[node], self.first[node + 1]):
+                after = latest.get(self.target[edge])
+                if after is not None and after - self.weight[edge] < limit:
+                    limit = after - self.weight[edge]
+            latest[node] = limit
+        return {instance: latest[node] - self.time[node] for node, instance in self.gate if node in latest}

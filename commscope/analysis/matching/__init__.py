@@ -1,0 +1,11 @@
+"""Which recorded rows of different ranks are one collective.
+
+Instance rows of all ranks in; the number of the instance of each row, by proof, out.
+"""
+
+from __future__ import annotations
+
+from commscope.analysis.matching.match import Matched, match, renumbered
+from commscope.analysis.matching.members import with_members
+
+__all__ = ["Matched", "match", "renumbered", "with_members"]

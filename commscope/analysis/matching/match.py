@@ -1,0 +1,225 @@
+"""Instance table of all ranks -> which rows are one instance, by proof.
+
+In this order: Comms Id; (group, sequence number); alignment of the ranks' signature sequences, group by
+group; sends and receives by pairs. Bare order is never used. An instance counts as matched when every
+present member has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from commscope.analysis.alignment.cluster import Known, cluster
+from commscope.analysis.alignment.tracks import track_of
+from commscope.analysis.clocks import solve_clock
+from commscope.analysis.matching.rank_sets import Pool, pools_of
+from commscope.analysis.matching.recorded_keys import (
+    apart,
+    by_comms_id,
+    by_group_and_seq,
+    contradicts,
+    numbered,
+    shares_its_label,
+)
+from commscope.analysis.matching.send_recv import pair_up
+from commscope.analysis.rows import ABSENT, Members, Rows
+from commscope.trace import Int64, Mask
+
+COMMS_ID, GROUP_SEQ, SIGNATURE = "comms_id", "group_seq", "signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """By row: the instance (-1: unmatched) and a number that counts distinct collectives; which numbers
+    contradict.
+    """
+
+    instance: Int64
+    number: Int64
+    refused: Mask  # by row: a pairing was found and thrown away
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the stages have found so far. Arrays by row."""
+
+    number: Int64
+    proved: Mask
+    refused: Mask
+    methods: tuple[str, ...] = ()
+
+    @property
+    def instance(self) -> Int64:
+        return np.where(self.proved, self.number, ABSENT)
+
+
+def match(rows: Rows, sets: Sequence[Members], hosts: Mapping[int, str | None]) -> Matched:
+    """Match rows of all ranks; `sets` are the process groups' members as far as the run names them."""
+    count = len(rows)
+    state = _State(
+        np.full(count, ABSENT, dtype=np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    )
+    state = _by_key(rows, state, by_comms_id(rows), COMMS_ID)
+    state = _by_key(rows, state, np.where(state.proved, ABSENT, by_group_and_seq(rows)), GROUP_SEQ)
+    state = _by_signature(rows, state, sets, hosts)
+    state = _by_pairs(rows, state, hosts)
+    return Matched(
+        instance=renumbered(rows, state.instance),
+        number=_with_the_rest(rows, state.number),
+        refused=state.refused & ~state.proved,
+        methods=state.methods,
+    )
+
+
+def _by_key(rows: Rows, state: _State, key: Int64, method: str) -> _State:
+    """Take the keys whose rows agree and are complete."""
+    number = apart(rows, key)
+    if not (number >= 0).any():
+        return state
+    wrong = contradicts(rows, number)
+    return _taken(state, rows, number, (method, wrong))
+
+
+def _taken(state: _State, rows: Rows, number: Int64, proof: tuple[str, Mask]) -> _State:
+    """The state with the instances of `number` (-1: not spoken of) that are complete and agree."""
+    method, wrong = proof
+    told = np.flatnonzero(number >= 0)
+    complete = _complete(rows, number, len(wrong))
+    good = np.zeros(len(number), dtype=np.bool_)
+    bad = good.copy()
+    good[told] = complete[number[told]] & ~wrong[number[told]]
+    bad[told] = wrong[number[told]]
+    merged = state.number.copy()
+    fresh = told[~state.proved[told]]
+    merged[fresh] = number[fresh] + int(state.number.max(initial=-1)) + 1
+    methods = state.methods if not good.any() or method in state.methods else (*state.methods, method)
+    return _State(merged, state.proved | good, state.refused | bad, methods)
+
+
+def _complete(rows: Rows, number: Int64, count: int) -> Mask:
+    """By number: whether every present member is there, and there is more than one (unless the group is one
+    rank).
+    """
+    told = np.flatnonzero(number >= 0)
+    found = np.bincount(number[told], minlength=count)
+    wanted = np.zeros(count, dtype=np.int64)
+    np.maximum.at(wanted, number[told], _members_present(rows)[told])
+    size = np.zeros(count, dtype=np.int64)
+    np.maximum.at(size, number[told], rows.size[told])
+    complete: Mask = (found == wanted) & ((found > 1) | (size == 1))
+    return complete
+
+
+def _members_present(rows: Rows) -> Int64:
+    """By row: how many of the recorded ranks take part in its group, as far as that is known."""
+    present = np.unique(rows.rank)
+    expected = np.full(len(rows), len(present), dtype=np.int64)
+    for label in np.unique(rows.label[rows.label >= 0]):
+        here = rows.label == label
+        expected[here] = len(np.unique(rows.rank[here]))
+    expected = np.where(rows.size > 0, np.minimum(expected, rows.size), expected)
+    known = np.array([len(np.intersect1d(ranks, present)) for ranks in rows.member_sets] or [0])
+    return np.where(rows.members >= 0, known[rows.members], expected)
+
+
+def _by_signature(
+    rows: Rows, state: _State, sets: Sequence[Members], hosts: Mapping[int, str | None]
+) -> _State:
+    """Align what carries no usable key, the largest group first, each helped by the clocks the ones before
+    it solved.
+    """
+    keyed = (rows.comms >= 0) | ((rows.label >= 0) & (rows.seq >= 0) & ~shares_its_label(rows))
+    todo = ~rows.is_p2p & ~keyed
+    if not todo.any():
+        return state
+    known = _known(rows, state, hosts)
+    for pool in pools_of(rows, np.flatnonzero(todo), sets, known):
+        state = _aligned(rows, state, pool, known)
+        known = _known(rows, state, hosts)
+    return state
+
+
+def _aligned(rows: Rows, state: _State, pool: Pool, known: Known) -> _State:
+    tracks = {rank: track_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks}
+    found = cluster(tracks, known)
+    number = np.full(len(rows), ABSENT, dtype=np.int64)
+    number[found.row] = found.number
+    size = np.bincount(found.number)
+    complete = size == len(pool.ranks)
+    merged = state.number.copy()
+    merged[found.row] = found.number + int(state.number.max(initial=-1)) + 1
+    proved = state.proved.copy()
+    proved[found.row] = complete[found.number]
+    wrong = contradicts(rows, number)
+    proved[found.row] &= ~wrong[found.number]
+    methods = (
+        state.methods if SIGNATURE in state.methods or not complete.any() else (*state.methods, SIGNATURE)
+    )
+    return _State(merged, proved, state.refused, methods)
+
+
+def _by_pairs(rows: Rows, state: _State, hosts: Mapping[int, str | None]) -> _State:
+    """Sends with their receives."""
+    if not rows.is_p2p.any():
+        return state
+    number = pair_up(rows, _known(rows, state, hosts), state.instance)
+    return _taken_pairs(state, number)
+
+
+def _taken_pairs(state: _State, number: Int64) -> _State:
+    paired = number >= 0
+    if not paired.any():
+        return state
+    merged = np.where(paired, number + int(state.number.max(initial=-1)) + 1, state.number)
+    methods = state.methods if SIGNATURE in state.methods else (*state.methods, SIGNATURE)
+    return _State(merged, state.proved | paired, state.refused, methods)
+
+
+def _known(rows: Rows, state: _State, hosts: Mapping[int, str | None]) -> Known:
+    instance = numbered(np.where(state.proved, 0, ABSENT), state.number)
+    solved = solve_clock(rows, instance, hosts)
+    offsets = {} if solved.clock is None else solved.clock.offsets_ns
+    component = {} if solved.clock is None else solved.component
+    return Known(hosts, offsets, component)
+
+
+def renumbered(rows: Rows, instance: Int64) -> Int64:
+    """Instances numbered from 0 by their first start."""
+    told = np.flatnonzero(instance >= 0)
+    if len(told) == 0:
+        return instance
+    order = told[np.argsort(rows.start_ns[told], kind="stable")]
+    values, first = np.unique(instance[order], return_index=True)
+    place = np.empty(len(values), dtype=np.int64)
+    place[np.argsort(first, kind="stable")] = np.arange(len(values))
+    numbers = np.full(len(instance), ABSENT, dtype=np.int64)
+    numbers[told] = place[np.searchsorted(values, instance[told])]
+    return numbers
+
+
+def _with_the_rest(rows: Rows, number: Int64) -> Int64:
+    """Rows no stage could say anything about: the n-th of a signature on each rank counts as one
+    collective.
+    """
+    rest = np.flatnonzero(number < 0)
+    if len(rest) == 0:
+        return number
+    pair = np.where(
+        rows.is_p2p,
+        np.minimum(rows.rank, rows.peer) * (1 << 20) + np.maximum(rows.rank, rows.peer) + 1,
+        0,
+    )
+    keys = np.stack([pair, rows.kind * ~rows.is_p2p, rows.payload, rows.dtype, rows.label])[:, rest]
+    signature = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)
+    direction = np.where(rows.is_p2p, rows.kind, 0)[rest]
+    order = np.lexsort((rows.start_ns[rest], direction, rows.rank[rest], signature))
+    s, r, d = signature[order], rows.rank[rest][order], direction[order]
+    first = np.r_[True, (s[1:] != s[:-1]) | (r[1:] != r[:-1]) | (d[1:] != d[:-1])]
+    nth = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    merged = number.copy()
+    merged[rest[order]] = numbered(s, nth) + int(number.max(initial=-1)) + 1
+    return merged

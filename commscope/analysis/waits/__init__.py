@@ -1,0 +1,13 @@
+"""Who waited for whom, how long, and why.
+
+Matched instances on one clock in; wait, transfer, stalls and causes out.
+"""
+
+from __future__ import annotations
+
+from commscope.analysis.waits.causes import causes_of
+from commscope.analysis.waits.exposure import with_waits
+from commscope.analysis.waits.split import Waits, waits_of
+from commscope.analysis.waits.stalls import cause_words, stalls_of
+
+__all__ = ["Waits", "cause_words", "causes_of", "stalls_of", "waits_of", "with_waits"]

@@ -1,0 +1,122 @@
+"""The culprit of a slower step in words: two sides -> the rank that the others wait for, or the part that
+grew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from commscope.check.rows.why import Context, change_words, layout_words, moved_changes
+from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER
+from commscope.check.samples.sides import Sides
+from commscope.check.samples.snapshot import PARTS, Snapshot
+from commscope.units import format_time
+
+CULPRIT_SHARE = 0.5  # of the step's growth: waits for one rank that make it the culprit
+SMALLEST_PART = 0.1
+_PART_WORDS = {
+    "compute": "compute",
+    "exposed_transfer": "exposed transfer",
+    "exposed_wait": "exposed wait",
+    "copy": "time of copies",
+    "idle": "idle or host-bound time",
+}
+
+
+def why_slower(metric: str, context: Context) -> str:
+    """The rank the others waited for and what it did meanwhile, else the part of the step that grew."""
+    if metric.startswith(("transfer.time", "memory.")):
+        return "; ".join(layout_words(context.differences))
+    step = _growth(
+        {r: sum(parts.values()) for r, parts in _parts(context.sides.baseline).items()},
+        {r: sum(parts.values()) for r, parts in _parts(context.sides.candidate).items()},
+    )
+    slower = max(step.values(), default=0.0)
+    words = [_late_rank(context.sides, slower) or _grown_part(context.sides, slower)]
+    changes = moved_changes(context.sides)
+    if changes:
+        words.append(change_words(changes[0]))
+    return "; ".join([word for word in words if word] + layout_words(context.differences))
+
+
+def why_straggler(rank: int, metric: str, context: Context) -> str:
+    """What the rank does longer than before, and how long the others wait for it."""
+    before, after = (_parts(side).get(rank, {}) for side in (context.sides.baseline, context.sides.candidate))
+    named = metric.removeprefix(f"{STRAGGLER}/")
+    growth = {part: after[part] - before[part] for part in OWN_PARTS if part in before and part in after}
+    part = named if named in growth else max(growth, key=lambda name: growth[name], default=None)
+    if part is None:
+        return f"rank {rank} holds the others up"
+    times = f"{format_time(before[part])} → {format_time(after[part])} a step"
+    told = f"rank {rank} holds the others up: its {_PART_WORDS[part]} grew, {times}"
+    caused = [each.get(rank, 0.0) for each in _caused(context.sides)]
+    if caused[1] <= caused[0]:
+        return told
+    return f"{told}; the others wait {format_time(caused[0])} → {format_time(caused[1])} a step for it"
+
+
+def _parts(runs: Sequence[Snapshot]) -> dict[int, dict[str, float]]:
+    """Each rank's parts of the step, median over runs."""
+    ranks = sorted({rank for run in runs for rank in run.rank_parts_ns})
+    return {
+        rank: {
+            part: median(
+                [run.rank_parts_ns[rank].get(part, 0.0) for run in runs if rank in run.rank_parts_ns]
+            )
+            for part in PARTS
+        }
+        for rank in ranks
+    }
+
+
+def _growth(before: Mapping[int, float], after: Mapping[int, float]) -> dict[int, float]:
+    return {rank: value - before[rank] for rank, value in after.items() if rank in before}
+
+
+def _caused(sides: Sides) -> tuple[dict[int, float], dict[int, float]]:
+    """Before and after: how long the others wait for each rank, median over runs."""
+    before, after = (
+        {rank: median([run.caused_wait_ns.get(rank, 0.0) for run in runs]) for rank in runs[0].ranks}
+        for runs in (sides.baseline, sides.candidate)
+    )
+    return before, after
+
+
+def _late_rank(sides: Sides, slower: float) -> str:
+    """The rank for which waits grew, where they explain the growth of the step."""
+    caused = _caused(sides)
+    growth = _growth(*caused)
+    culprit = max(growth, key=lambda rank: (growth[rank], -rank), default=None)
+    victims = max(len(growth) - 1, 1)
+    if culprit is None or growth[culprit] / victims < CULPRIT_SHARE * slower or growth[culprit] <= 0:
+        return ""
+    waits = f"{format_time(caused[0][culprit])} → {format_time(caused[1][culprit])}"
+    before, after = _parts(sides.baseline).get(culprit, {}), _parts(sides.candidate).get(culprit, {})
+    own = {
+        part: after[part] - before.get(part, 0.0)
+        for part in PARTS
+        if part != "exposed_wait" and part in after
+    }
+    part = max(own, key=lambda name: own[name], default=None)
+    spent = (
+        f", which spent {format_time(own[part])} more in {_PART_WORDS[part]}"
+        if part and own[part] > 0
+        else ""
+    )
+    return f"rank {culprit} comes late{spent}: the others wait {waits} a step for it"
+
+
+def _grown_part(sides: Sides, slower: float) -> str:
+    before, after = _parts(sides.baseline), _parts(sides.candidate)
+    growth = {
+        (part, rank): after[rank][part] - before[rank][part]
+        for rank in after
+        if rank in before
+        for part in PARTS
+    }
+    totals = {part: [growth[part, rank] for rank in after if rank in before] for part in PARTS}
+    part = max(totals, key=lambda name: sum(totals[name]), default=None)
+    if part is None or not totals[part] or max(totals[part]) <= SMALLEST_PART * slower:
+        return ""
+    rank = max((rank for rank in after if rank in before), key=lambda r: growth[part, r])
+    return f"{_PART_WORDS[part]} grew most, by {format_time(growth[part, rank])} a step on rank {rank}"

@@ -1,0 +1,4 @@
+"""What people allow.
+
+Configuration as written in; budgets, limits and expectations out.
+"""

@@ -1,0 +1,137 @@
+"""Baselines: traces/<run>/expected.json <-> Baseline, the snapshots of one or more recordings of a
+configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from commscope.check.samples.snapshot import Snapshot
+from commscope.errors import UnreadableTrace, UsageProblem
+from commscope.readers.runs.manifest import MANIFEST
+
+EXPECTED = "expected.json"
+EXPECTED_SCHEMA = "commscope.expected/1"
+_REPETITION = re.compile(r"(?P<name>.+?)[-_.#](?:run|rep)?\d+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a configuration is expected to be like."""
+
+    name: str
+    runs: tuple[Snapshot, ...]
+    where: str = ""
+    trace: str | None = None  # a run to compare with; "" where its trace is gone, None where nobody looked
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    schema: str
+    runs: tuple[Snapshot, ...]
+
+
+def load_baselines(folder: Path) -> dict[str, Baseline]:
+    """Every expected.json in the folder or one level below, by the name of its run."""
+    if not folder.is_dir():
+        raise UsageProblem(
+            "no baseline folder", where=str(folder), hint="make one: commscope check RUN --update-baseline"
+        )
+    files = [folder / EXPECTED, *sorted(folder.glob(f"*/{EXPECTED}"))]
+    found = {file.parent.name: read_baseline(file) for file in files if file.is_file()}
+    if not found:
+        hint = f"make one: commscope check RUN --baseline {folder} --update-baseline"
+        raise UsageProblem(f"no {EXPECTED} in the baseline folder", where=str(folder), hint=hint)
+    return found
+
+
+def read_baseline(file: Path) -> Baseline:
+    """One expected.json. Raises UnreadableTrace where it is not one."""
+    hint = "write it anew with --update-baseline"
+    try:
+        content = msgspec.json.decode(file.read_bytes(), type=_File)
+    except OSError as problem:
+        raise UnreadableTrace("cannot read the baseline", where=f"{file}: {problem.strerror}") from None
+    except msgspec.MsgspecError as problem:
+        raise UnreadableTrace(
+            "the baseline is not one of ours", where=f"{file}: {problem}", hint=hint
+        ) from None
+    if content.schema != EXPECTED_SCHEMA:
+        what = f"the baseline has schema {content.schema!r}, this version reads {EXPECTED_SCHEMA!r}"
+        raise UnreadableTrace(what, where=str(file), hint=hint)
+    if not content.runs:
+        raise UnreadableTrace("the baseline holds no run", where=str(file), hint=hint)
+    return Baseline(file.parent.name, content.runs, str(file), _trace_of(file.parent, content.runs[0]))
+
+
+def _trace_of(folder: Path, first: Snapshot) -> str:
+    """The saved run beside the numbers, or the recording they were taken from, if one is still there."""
+    if (folder / MANIFEST).is_file():
+        return str(folder)
+    return first.path if Path(first.path).exists() else ""
+
+
+def write_baseline(runs: Sequence[Snapshot], folder: Path) -> Path:
+    """expected.json of one configuration, whole or not at all; the folder is made where needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, partial = folder / EXPECTED, folder / f".{EXPECTED}.partial"
+    content = msgspec.json.encode(_File(EXPECTED_SCHEMA, tuple(runs)), enc_hook=_plain)
+    try:
+        partial.write_bytes(msgspec.json.format(content, indent=1) + b"\n")
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file
+
+
+def configuration_of(name: str, known: Mapping[str, Baseline]) -> str:
+    """The configuration a run belongs to: its own name, or without the number of a repetition (tp2-3 -> tp2).
+
+    A single baseline stands for every run.
+    """
+    if name in known:
+        return name
+    repeated = _REPETITION.match(name)
+    if repeated and repeated["name"] in known:
+        return repeated["name"]
+    return next(iter(known)) if len(known) == 1 else name
+
+
+def group_runs(runs: Sequence[Snapshot], known: Mapping[str, Baseline]) -> dict[str, tuple[Snapshot, ...]]:
+    """Runs by configuration, in the order given.
+
+    Without a baseline of their own, tp2-1 and tp2-2 are repetitions of tp2 if nothing else tells them apart.
+    Runs of one name but of two layouts are never taken together: the later one goes by its path.
+    """
+    groups: dict[str, list[Snapshot]] = {}
+    for run in runs:
+        name = configuration_of(run.name, known)
+        alike = [other for other in runs if _stem(other.name) == _stem(name) and _alike(run, other)]
+        is_repeated = name not in known and len({other.name for other in alike}) > 1
+        name = _stem(name) if is_repeated else name
+        if name in groups and not _alike(groups[name][0], run):
+            name = run.path
+        groups.setdefault(name, []).append(run)
+    return {name: tuple(members) for name, members in groups.items()}
+
+
+def _stem(name: str) -> str:
+    repeated = _REPETITION.match(name)
+    return repeated["name"] if repeated else name
+
+
+def _alike(run: Snapshot, other: Snapshot) -> bool:
+    layouts = [{k: v for k, v in one.other.items() if k.startswith("layout.")} for one in (run, other)]
+    return run.breaking == other.breaking and layouts[0] == layouts[1]
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars become what JSON knows."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise NotImplementedError(type(value))

@@ -1,0 +1,14 @@
+"""Chrome JSON as Kineto writes it.
+
+Files in; Run, then columns of one rank out.
+"""
+
+from __future__ import annotations
+
+from commscope.readers.chrome.one_rank import NAME, read, sniff
+from commscope.readers.chrome.run import kineto_run
+from commscope.readers.runs.trace_format import TraceFormat
+
+KINETO = TraceFormat(NAME, (), sniff, kineto_run, read)
+
+__all__ = ["KINETO"]

@@ -1,0 +1,83 @@
+"""run.json beside the traces: takes a folder, gives RunInfo; what it does not say stays absent."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from commscope.readers.files.blocks import unreadable
+from commscope.readers.files.values import NOT_JSON
+from commscope.schema import RUN_SCHEMA
+from commscope.trace import Gap, RunInfo
+
+MANIFEST = "run.json"
+LIMIT_BYTES = 256 << 20
+
+
+def read_manifest(folder: Path) -> tuple[RunInfo, tuple[Gap, ...]]:
+    """Facts of a run; without run.json only its name and path, and `complete` None."""
+    bare = RunInfo(name=folder.resolve().name or str(folder), path=folder)
+    path = folder / MANIFEST
+    try:
+        if not path.is_file():
+            return bare, ()
+        if path.stat().st_size > LIMIT_BYTES:
+            return bare, (_bad(path, "it is too large"),)
+        said = msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except NOT_JSON:
+        return bare, (_bad(path, "it is not JSON"),)
+    if not isinstance(said, dict) or said.get("schema") != RUN_SCHEMA:
+        return bare, (_bad(path, f"its schema is not {RUN_SCHEMA}"),)
+    return _converted(bare, said)
+
+
+def _converted(bare: RunInfo, said: dict[str, Any]) -> tuple[RunInfo, tuple[Gap, ...]]:
+    """Field by field: one that is not understood is left out and named, the others are kept."""
+    found: dict[str, Any] = {}
+    refused = []
+    types = _field_types()
+    for name, kind in types.items():
+        if said.get(name) is None:
+            continue
+        try:
+            found[name] = msgspec.convert(said[name], kind, strict=False)
+        except NOT_JSON:
+            refused.append(name)
+    gaps = _told_gaps(said)
+    if refused:
+        gaps.append(Gap("bad_manifest", f"run.json: not understood and left out: {', '.join(refused)}"))
+    info = dataclasses.replace(bare, **found)
+    if info.complete is False:
+        gaps.append(
+            Gap(
+                "incomplete_run",
+                "the recording did not finish",
+                cost="ranks or steps may be missing",
+                hint="record again; see the messages of the rank that failed",
+            )
+        )
+    return info, tuple(gaps)
+
+
+def _told_gaps(said: dict[str, Any]) -> list[Gap]:
+    """What the recording itself says it could not tell."""
+    try:
+        return msgspec.convert(said.get("gaps") or [], list[Gap])
+    except NOT_JSON:
+        return []
+
+
+def _field_types() -> dict[str, Any]:
+    import typing
+
+    types = typing.get_type_hints(RunInfo)
+    return {name: kind for name, kind in types.items() if name != "path"}
+
+
+def _bad(path: Path, why: str) -> Gap:
+    return Gap("bad_manifest", f"{path.name} is not used: {why}", cost="layout, model and steps are unknown")

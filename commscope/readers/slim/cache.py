@@ -1,0 +1,85 @@
+"""The cache beside a run.
+
+Takes a part and its reader, gives the trace from Parquet when the file's content is unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from commscope.errors import UnreadableTrace
+from commscope.readers.slim.parquet_file import read_trace, write_trace
+from commscope.schema import EVENTS_SCHEMA_VERSION
+from commscope.trace import RankPart, RankTrace, RunInfo
+
+FOLDER = ".commscope"
+# Below this size the trace itself is read in a fraction of a second.
+WORTH_BYTES = 4 << 20
+OFF = "COMMSCOPE_NO_CACHE"
+READING = 2  # raised whenever a reader takes something else from the same file
+_UNSAFE = re.compile(r"[^\w.-]")
+
+Read = Callable[[RankPart, RunInfo], RankTrace]
+
+
+def read_cached(part: RankPart, info: RunInfo, read: Read) -> RankTrace:
+    """The part's trace, from the cache if that is sound; a folder that cannot be written is no error."""
+    content = None if os.environ.get(OFF) or not _is_worth(part.path) else _key_if_readable(part)
+    if content is None:
+        return read(part, info)
+    place = cache_path(part)
+    found = _lookup(place, content)
+    if found is not None:
+        return replace(found, rank=part.rank)
+    trace = read(part, info)
+    try:
+        place.parent.mkdir(exist_ok=True)
+        write_trace(trace, place, content=content)
+    except OSError:
+        return trace
+    return trace
+
+
+def cache_path(part: RankPart) -> Path:
+    """Where a part's cache lies."""
+    chosen = "." + _UNSAFE.sub("-", part.selector) if part.selector else ""
+    return part.path.parent / FOLDER / f"{part.path.name}{chosen}.parquet"
+
+
+def content_key(part: RankPart) -> str:
+    """A digest of the file, of what was chosen in it, of the schema and of the way of reading."""
+    digest = hashlib.blake2b(digest_size=20)
+    digest.update(f"{EVENTS_SCHEMA_VERSION}|{READING}|{part.reader}|{part.selector}|".encode())
+    with part.path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _key_if_readable(part: RankPart) -> str | None:
+    try:
+        return content_key(part)
+    except OSError:
+        return None
+
+
+def _is_worth(path: Path) -> bool:
+    try:
+        return path.stat().st_size >= WORTH_BYTES
+    except OSError:
+        return False
+
+
+def _lookup(place: Path, content: str) -> RankTrace | None:
+    if not place.is_file():
+        return None
+    try:
+        trace, written_for = read_trace(place)
+    except UnreadableTrace:
+        return None
+    return trace if written_for == content else None

@@ -1,0 +1,127 @@
+"""Slim runs.
+
+Takes a Run, gives a folder of small Parquet files and run.json that fits into a repository; and reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from commscope.errors import UnreadableTrace, UsageProblem
+from commscope.readers.runs.discover import bare_info, rank_said, rank_twice
+from commscope.readers.runs.manifest import MANIFEST, read_manifest
+from commscope.readers.slim.cache import Read, content_key
+from commscope.readers.slim.parquet_file import MAGIC, read_beside, read_trace, write_trace
+from commscope.schema import NO_VALUE, RUN_SCHEMA, EventKind, Source
+from commscope.trace import RankPart, RankTrace, Run, RunInfo, SyncFacts
+
+NAME = "columnar"
+SMALLEST = 19
+MODULE_FRAME = "nn.Module: "
+
+
+def sniff(path: Path, head: bytes) -> bool:
+    """Whether a file is Parquet; whether it is ours shows when it is opened."""
+    del path
+    return head.startswith(MAGIC)
+
+
+def read(part: RankPart, info: RunInfo) -> RankTrace:
+    """One rank's trace. Raises UnreadableTrace where the file is damaged."""
+    del info
+    trace, _ = read_trace(part.path)
+    return replace(trace, rank=part.rank)
+
+
+def columnar_run(path: Path, files: list[Path], ranks: Mapping[str, int]) -> Run:
+    """A slim run: every file knows its rank."""
+    info, gaps = read_manifest(path) if path.is_dir() else (bare_info(path, Source.COLUMNAR), ())
+    parts: dict[int, RankPart] = {}
+    sizes, backends = set(), set()
+    for file in files:
+        beside = read_beside(file)
+        said = rank_said(file, ranks)
+        rank = beside.rank if said is None else said
+        if rank in parts:
+            raise rank_twice(rank, parts[rank].path, file, path)
+        parts[rank] = RankPart(rank, file, NAME)
+        sizes.add(beside.world_size)
+        backends.add(beside.backend)
+    info = replace(
+        info,
+        source=Source.COLUMNAR,
+        world_size=info.world_size or (sizes.pop() if len(sizes) == 1 else None),
+        backend=info.backend or (backends.pop() if len(backends) == 1 else None),
+    )
+    return Run(info, tuple(parts[rank] for rank in sorted(parts)), gaps)
+
+
+def slim(run: Run, out: Path, read_part: Read) -> tuple[Path, ...]:
+    """Write a run in its small form; run.json last, so that its presence means the folder is whole.
+
+    Python frames are left out but for those of modules, which tell layers. Raises UsageProblem where `out`
+    already holds
+    something.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageProblem(
+            "the output is already there", where=str(out), hint="name a new folder, or use --force"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = []
+        for part in run.parts:
+            place = out / f"rank{part.rank}.parquet"
+            trace = without_python(read_part(part, run.info))
+            write_trace(trace, place, content=content_key(part), level=SMALLEST)
+            written.append(place)
+        manifest = out / MANIFEST
+        manifest.write_bytes(msgspec.json.format(msgspec.json.encode(_manifest(run.info)), indent=1) + b"\n")
+    except OSError as error:
+        raise UnreadableTrace(
+            f"cannot write: {error.strerror}",
+            where=str(out),
+            hint="check the folder and the space on the disk",
+        ) from error
+    return (*written, manifest)
+
+
+def _manifest(info: RunInfo) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(info, enc_hook=str)
+    told.pop("path", None)
+    return {"schema": RUN_SCHEMA, **told}
+
+
+def without_python(trace: RankTrace) -> RankTrace:
+    """The same trace with no Python frames but modules, and no names and lanes that nothing uses any more."""
+    events = trace.events
+    modules = np.array([name.startswith(MODULE_FRAME) for name in events.names], dtype=bool)
+    keep = ~events.is_kind(EventKind.PYTHON)
+    if not keep.all():
+        keep |= modules[events.name_id]
+    if keep.all():
+        return trace
+    place_of = np.cumsum(keep) - 1
+    used_names, name_id = np.unique(events.name_id[keep], return_inverse=True)
+    used_lanes, lane_id = np.unique(events.lane_id[keep], return_inverse=True)
+    columns = ("start_ns", "end_ns", "kind", "correlation", "external_id", "sequence", "forward_thread")
+    kept = replace(
+        events,
+        name_id=name_id.astype(np.int32),
+        lane_id=lane_id.astype(np.int32),
+        names=tuple(events.names[name] for name in used_names.tolist()),
+        lanes=tuple(events.lanes[lane] for lane in used_lanes.tolist()),
+        **{name: getattr(events, name)[keep] for name in (*columns, "size_bytes", "comm_id")},
+    )
+    syncs = tuple(
+        SyncFacts(int(place_of[sync.event]), sync.stream, sync.wait_on_stream, sync.wait_on_correlation)
+        for sync in trace.syncs
+        if sync.event != NO_VALUE and keep[sync.event]
+    )
+    return replace(trace, events=kept, syncs=syncs)

@@ -1,0 +1,119 @@
+"""The run folder: made before the ranks start, finished after they ended; its run.json comes last."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from commscope.errors import RecordFailed, UsageProblem
+from commscope.record.handover.facts import read_all_facts, write_whole
+from commscope.record.handover.manifest import write_manifest
+from commscope.record.handover.request import MANIFEST, REQUEST, RecordRequest, encode
+
+_TRACES = ("rank*.json.gz", "rank*.sqlite", "rank*.nsys-rep")
+
+
+def prepare_output(request: RecordRequest) -> None:
+    """Make the run folder.
+
+    An existing one is refused without force, and with force only a run is replaced.
+    """
+    output = request.output
+    try:
+        if request.nodes.rank == 0 and output.exists() and not _is_free(request):
+            _clear(request)
+        (request.work_folder / "logs").mkdir(parents=True, exist_ok=True)
+        if request.nodes.rank > 0:
+            _joining(request).touch()
+        write_whole(request.work_folder / REQUEST, encode(request))
+    except OSError as error:
+        raise _unwritable(error, output) from error
+
+
+def _unwritable(error: OSError, output: Path) -> UsageProblem:
+    return UsageProblem(
+        f"cannot write the run folder: {error.strerror}",
+        where=str(output),
+        hint="choose another with --output",
+    )
+
+
+def _joining(request: RecordRequest) -> Path:
+    """Left by the other nodes of a launch, which may come before the first."""
+    return request.work_folder / f"joining-{request.nodes.endpoint.replace('/', '_')}"
+
+
+def _is_free(request: RecordRequest) -> bool:
+    """Whether the folder is empty, or holds nothing but what another node of this launch put there."""
+    output = request.output
+    found = list(output.iterdir()) if output.is_dir() else [output]
+    return not found or (found == [request.work_folder] and _joining(request).exists())
+
+
+def _clear(request: RecordRequest) -> None:
+    output = request.output
+    if not request.force:
+        raise UsageProblem(
+            "the output exists", where=str(output), hint="--force replaces it, --output chooses another"
+        )
+    traces = [path for name in _TRACES for path in output.glob(name)] if output.is_dir() else []
+    if not traces and not (output / MANIFEST).exists() and not request.work_folder.exists():
+        raise UsageProblem(
+            "the output exists and is no recorded run", where=str(output), hint="choose another with --output"
+        )
+    (output / MANIFEST).unlink(missing_ok=True)
+    for trace in traces:
+        trace.unlink()
+    if not _joining(request).exists():
+        shutil.rmtree(request.work_folder, ignore_errors=True)
+    shutil.rmtree(output / "logs", ignore_errors=True)
+
+
+def finish(request: RecordRequest) -> None:
+    """Write run.json from the facts the ranks left, and drop the work folder."""
+    facts = read_all_facts(request.work_folder)
+    suffix = "sqlite" if request.nsys else "json.gz"
+    missing = [
+        rank for rank in range(request.world_size) if not (request.output / f"rank{rank}.{suffix}").exists()
+    ]
+    if request.nodes.count == 1 and missing:
+        raise RecordFailed(
+            f"no trace of rank {missing[0]}", where=str(request.output), hint="see its log there"
+        )
+    try:
+        if request.script:
+            _keep_logs(request)
+        write_manifest(request, facts)
+    except OSError as error:
+        raise _unwritable(error, request.output) from error
+    shutil.rmtree(request.work_folder, ignore_errors=True)
+
+
+def finish_together(request: RecordRequest, rank: int, patience_s: float = 60.0) -> None:
+    """Under another launcher: rank 0 waits for the facts of all ranks and writes run.json."""
+    if rank != 0:
+        return
+    deadline = time.monotonic() + patience_s
+    while len(read_all_facts(request.work_folder)) < request.world_size:
+        if time.monotonic() > deadline:
+            found = [replace(facts, complete=False) for facts in read_all_facts(request.work_folder)]
+            write_manifest(request, found)
+            raise RecordFailed(
+                f"not every rank left its facts within {patience_s:g} s",
+                where=str(request.output),
+                hint="all nodes need one file system; the run is marked incomplete",
+            )
+        time.sleep(0.1)
+    finish(request)
+
+
+def _keep_logs(request: RecordRequest) -> None:
+    """What the ranks of a script said stays beside their traces."""
+    for log in request.work_folder.glob("logs/*/attempt_*/*/std*.log"):
+        if log.stat().st_size:
+            folder = request.output / "logs"
+            folder.mkdir(exist_ok=True)
+            rank = request.nodes.rank * request.nproc + int(log.parent.name)
+            shutil.copyfile(log, folder / f"rank{rank}.{log.stem}.log")

@@ -1,0 +1,10 @@
+"""The process that starts the ranks and waits for them.
+
+A RecordRequest in; a run folder, or one error that names the culprit, out.
+"""
+
+from __future__ import annotations
+
+from commscope.record.launcher.launch import record, run_ranks
+
+__all__ = ["record", "run_ranks"]
