@@ -342,7 +342,7 @@ def test_damaged_and_truncated_files(tmp_path: Path) -> None:
 
 
 def test_a_locked_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("commscope.readers.nsys.one_rank.sqlite_file.LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr("commscope.readers.nsys.sqlite_file.LOCK_WAIT_S", 0.05)
     path = export(tmp_path / "a.sqlite", two_ranks())
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
