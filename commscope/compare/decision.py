@@ -100,7 +100,7 @@ def decide_either_way(baseline: Sample, candidate: Sample, step_ns: float, *, qu
     )
     longer = max(baseline.middle, candidate.middle, least)
     allowed = max(log1p(SMALLEST_CHANGE), log1p(least / longer))
-    return decide(old, new, Rule(allowed, scale=1.0, questions=2 * questions))
+    return decide(old, new, Rule(allowed, scale=1.0, questions=questions))
 
 
 def corroborated(decision: Decision, witnesses: Sequence[Decision]) -> Decision:
