@@ -112,7 +112,10 @@ def test_the_banner_says_where_other_programs_were_busy() -> None:
     runs = (make_analysis(name="a", host=quiet), make_analysis(name="b", host=busy))
     library = Library([LoadedRun(run.run.name, run.run.path, analysis=run) for run in runs])
     words = text_of(parts.banner(library, view_of(library, {})))
-    assert "Other programs kept busy 1.4 of 2 cores in b and 0 of 2 cores in a: times say less." in words
+    assert (
+        "Other programs kept busy 1.4 of 2 cores in b and 0 of 2 cores in a: no difference between times is shown."
+        in words
+    )
 
 
 def test_the_banner_is_silent_of_other_programs_where_there_were_none(library: Library) -> None:
