@@ -190,6 +190,8 @@ def _judged(a: Track, b: Track, offset_ns: int, pairs: Edges) -> Fit:
 
 def _misfits(own: Track, other: Track, offset_ns: int, paired: Int64) -> int:
     """Rows that the other rank recorded time for but has no partner for."""
+    if not len(other):
+        return 0
     inside = (own.start_ns >= other.start_ns[0] + offset_ns) & (
         own.end_ns <= int(other.end_ns.max()) + offset_ns
     )

@@ -6,7 +6,7 @@ Names, lanes and facts are stored once each.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,14 @@ from commscope.readers.chrome.categories import ON_DEVICE, kind_of
 from commscope.readers.chrome.event import Args, Event
 from commscope.readers.chrome.split import Batch
 from commscope.readers.chrome.timestamps import times_of
+from commscope.readers.files.claims import MOST_LISTED
 from commscope.readers.files.values import as_int
 from commscope.readers.names.communication import facts_of, speaks_of_communication
 from commscope.schema import NO_VALUE, EventKind
-from commscope.trace import Events, Int32, Int64, Lane, Mask, MemorySample, SyncFacts
+from commscope.trace import CommFacts, Events, Int32, Int64, Lane, Mask, MemorySample, SyncFacts
 
 NO_ARGS = Args()
+FEW_MEMBERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Columns:
         self._lanes: dict[tuple[Any, Any, bool], Lane] = {}
         self._lane_ids = _Ids()
         self._facts = _Ids()
+        self._large_groups: set[tuple[int, ...]] = set()
         self._speaks: list[bool] = []
         self._chunks: list[Chunk] = []
         self._syncs: list[tuple[int, int, int, int]] = []
@@ -144,8 +147,18 @@ class Columns:
                 continue
             facts = facts_of(batch.events[place].name, args)
             if facts is not None:
-                comm_id[row] = self._facts[facts]
+                comm_id[row] = self._facts[self._bounded(facts)]
         return comm_id
+
+    def _bounded(self, facts: CommFacts) -> CommFacts:
+        """The facts without their members where a file names more large groups than it can mean."""
+        members = facts.group_ranks
+        if members is None or len(members) <= FEW_MEMBERS or members in self._large_groups:
+            return facts
+        if sum(map(len, self._large_groups)) + len(members) > MOST_LISTED:
+            return replace(facts, group_ranks=None)
+        self._large_groups.add(members)
+        return facts
 
     def finish(self, base_ns: int) -> tuple[Events, tuple[SyncFacts, ...], tuple[MemorySample, ...]]:
         """The columns of everything taken, sorted by (start_ns, -end_ns), `base_ns` added to all times."""

@@ -13,7 +13,8 @@ from commscope.readers.chrome.decode import decode
 from commscope.readers.chrome.gaps import gaps_of
 from commscope.readers.chrome.several_ranks import chosen_by
 from commscope.readers.files.blocks import GZIP_MAGIC, Damage, blocks_of
-from commscope.readers.files.values import as_text
+from commscope.readers.files.claims import world_gaps
+from commscope.readers.files.values import as_count, as_text
 from commscope.readers.names.communication import groups_of, world_size_of
 from commscope.schema import NO_VALUE, EventKind, Source
 from commscope.trace import CommFacts, Events, Gap, ProcessGroup, RankPart, RankTrace, RunInfo
@@ -48,7 +49,11 @@ def read(part: RankPart, info: RunInfo) -> RankTrace:
         groups=facts.groups or info.groups,
         devices=facts.devices,
         versions=facts.versions,
-        gaps=(*gaps_of(part.rank, decoded, damage), *_several_devices(part.rank, events)),
+        gaps=(
+            *gaps_of(part.rank, decoded, damage),
+            *_several_devices(part.rank, events),
+            *world_gaps(as_count(facts.distributed.get("world_size")), (part.rank,)),
+        ),
         syncs=decoded.syncs,
         memory=decoded.memory,
         read_counts=counts,

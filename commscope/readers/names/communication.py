@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from commscope.readers.files.claims import MOST_LISTED, believed, even_steps
 from commscope.readers.files.values import as_count, as_flag, as_int, as_ints, as_text
 from commscope.readers.names.dtypes import canonical_dtype
 from commscope.schema import COLLECTIVE_RANGE
 from commscope.trace import CommFacts, ProcessGroup
 
-LARGEST_GROUP = 1 << 20
+LARGEST_GROUP = 1 << 17  # members that a start and a stride complete, ten times those of any communicator
 PARAM_COMMS = "record_param_comms"
 # Kernels and host ranges whose arguments may speak of communication.
 _SPEAKS = re.compile(
@@ -80,7 +81,9 @@ def _members(args: Mapping[str, Any]) -> tuple[int, ...] | None:
     size = as_count(args.get("Group size"))
     if start is None or not stride or not size or size > LARGEST_GROUP:
         return None
-    members = tuple(range(start, start + size * stride, stride))
+    if believed(start + (size - 1) * stride + 1) is None:
+        return None
+    members = even_steps(start, stride, size)
     shown = as_ints(str(args.get("Process Group Ranks", "[]")).replace("...", ""))
     return members if shown is not None and members[: len(shown)] == shown else None
 
@@ -191,14 +194,17 @@ def groups_of(distributed: Mapping[str, Any]) -> tuple[ProcessGroup, ...]:
     """`pg_config` of distributedInfo; ranks as a list from Python, as text from Kineto's on-demand path."""
     config = distributed.get("pg_config")
     rows = config if isinstance(config, list) else []
+    world_size = world_size_of(distributed)
+    left = MOST_LISTED
     groups = []
     for row in rows:
         if not isinstance(row, dict):
             continue
         name = as_text(row.get("pg_name"))
         ranks = as_ints(row.get("ranks"))
-        if ranks is None and as_count(row.get("pg_size")) == world_size_of(distributed):
-            ranks = tuple(range(min(world_size_of(distributed) or 0, LARGEST_GROUP)))
+        if ranks is None and world_size is not None and as_count(row.get("pg_size")) == world_size <= left:
+            ranks = even_steps(0, 1, world_size)
+            left -= world_size
         if name is None or ranks is None:
             continue
         groups.append(
@@ -210,8 +216,8 @@ def groups_of(distributed: Mapping[str, Any]) -> tuple[ProcessGroup, ...]:
 
 
 def world_size_of(distributed: Mapping[str, Any]) -> int | None:
-    """World size, where distributedInfo says one."""
-    return as_count(distributed.get("world_size")) or None
+    """World size, where distributedInfo says one that can be."""
+    return believed(as_count(distributed.get("world_size")))
 
 
 def rank_of(distributed: Mapping[str, Any]) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from commscope.readers.files.claims import believed
 from commscope.readers.files.values import as_count, as_text
 from commscope.readers.nsys import tables
 from commscope.readers.nsys.nvtx import parse_payload
@@ -33,7 +34,7 @@ def communicators(base: Database) -> Communicators:
         payload = parse_payload(text)
         size, rank = as_count(payload.get("No. of ranks")), as_count(payload.get("Rank"))
         device, name = as_count(payload.get("CUDA device")), as_text(payload.get("NCCL communicator ID"))
-        if not size or rank is None or rank >= size:
+        if size is None or believed(size) is None or rank is None or rank >= size:
             continue
         if name is not None:
             sizes[name] = size

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commscope.analysis.alignment.cluster import Known, cluster
+from commscope.analysis.alignment.tracks import track_of
 from commscope.analysis.clocks.solve import solve_clock
 from commscope.analysis.matching.match import Matched, match
 from commscope.analysis.rows import rows_of
@@ -270,3 +272,11 @@ def test_sends_without_receives_stay_unmatched() -> None:
         table([row(0, 0, 10, collective="send", peer=1, is_p2p=True), row(1, 0, 10, seq=1, group="x")])
     )
     assert instances(found) == []
+
+
+def test_a_rank_without_a_row_in_a_group_whose_clocks_are_known_fits_nothing() -> None:
+    rows = rows_of(table([row(0, 0, 10), row(0, 20, 30), row(1, 0, 10)]), {})
+    tracks = {0: track_of(rows, np.array([0, 1])), 1: track_of(rows, np.empty(0, np.int64))}
+    found = cluster(tracks, Known({}, offsets_ns={0: 0, 1: 7}, component={0: 0, 1: 0}))
+    assert found.number.tolist() == [0, 1]
+    assert found.misfits == 0
