@@ -4,7 +4,7 @@ BIN := .venv/bin
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check guard bench layouts traces clean browser
+.PHONY: help setup demo test check guard bench layouts notebook traces clean browser
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ bench: .venv/.ready ## measure; peers in an environment of their own
 	$(BIN)/python -m benchmarks.whatif_delay
 	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/python -m benchmarks.check_power
+
+notebook: .venv/.ready ## run docs/notebook.ipynb anew, after a change of what it shows
+	cd docs && ../$(BIN)/jupyter-execute --inplace --kernel_name=python3 notebook.ipynb
 
 layouts: .venv/.ready ## every layout: gradients against one process, counts and bytes against the closed form
 	$(BIN)/python -m commscope_workloads.table

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from commscope.errors import CommScopeError
+    from commscope.notebook import Compared, Recording, load
     from commscope.record.api import annotate, profile
 
-__all__ = ["__version__", "annotate", "profile"]
+__all__ = ["CommScopeError", "Compared", "Recording", "__version__", "annotate", "load", "profile"]
 __version__ = "0.1.0"
+
+# `annotate` and `profile` import torch and the others pandas, so each is looked up when first used.
+_HOME = {
+    "CommScopeError": "commscope.errors",
+    "Compared": "commscope.notebook",
+    "Recording": "commscope.notebook",
+    "annotate": "commscope.record.api",
+    "load": "commscope.notebook",
+    "profile": "commscope.record.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """`annotate` and `profile` import torch, so they are looked up when first used."""
-    if name in ("annotate", "profile"):
-        from commscope.record import api
-
-        return globals().setdefault(name, getattr(api, name))
+    if name in _HOME:
+        return globals().setdefault(name, getattr(import_module(_HOME[name]), name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,9 +18,7 @@ from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis, RankAnalysis
 from commscope.readers import open_run, read_rank
-from commscope.readers.doctor import diagnose, health_of
-from commscope.readers.doctor import Finding
-from commscope.readers.doctor import RankHealth
+from commscope.readers.doctor import Finding, RankHealth, diagnose, health_of
 from commscope.readers.runs.manifest import MANIFEST
 from commscope.trace import RankPart, RunInfo
 
