@@ -20,7 +20,7 @@ import numpy as np
 
 from commscope.check.rows.lag import lags
 from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER, lags_of
-from commscope.check.samples.statistics import Decision, Rule, Sample, corroborated, decide
+from commscope.compare.decision import Decision, Rule, Sample, corroborated, decide, decide_either_way
 from commscope.compare.measurement import Measurement
 
 RANKS, STEP_NS = 8, 100e6
@@ -64,6 +64,18 @@ def step_rates(runs: tuple[int, int], slower: float, *, noise: Noise, checks: in
         )
         decisions.append(corroborated(plain, [profiled]))
     return _rates(decisions)
+
+
+def either_way_rates(runs: tuple[int, int], slower: float, *, noise: Noise, checks: int) -> float:
+    """Share of simulated comparisons of step.time that name a winner, `runs` a side."""
+    random = np.random.default_rng(1)
+    shown = 0
+    for _ in range(checks):
+        before, after = _stretches(random, runs, slower, noise)
+        plain, profiled = (decide_either_way(old, new, 1.0) for old, new in zip(before, after, strict=True))
+        decision = corroborated(plain, [profiled])
+        shown += decision.direction != 0 and decision.is_sure
+    return shown / checks
 
 
 def straggler_rates(runs: tuple[int, int], slower: float, *, noise: Noise, checks: int) -> Rates:

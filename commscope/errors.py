@@ -12,6 +12,8 @@ CommScopeError            anything the user can understand and act on; exit code
 
 from __future__ import annotations
 
+from commscope.printable import printable
+
 EXIT_FINE = 0
 EXIT_BUDGET_BROKEN = 1
 EXIT_PROBLEM = 2
@@ -30,12 +32,8 @@ class CommScopeError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [f"error: {self.what}"]
-        if self.where:
-            lines.append(f"where: {self.where}")
-        if self.hint:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        told = (("error", self.what), ("where", self.where), ("hint", self.hint))
+        return "\n".join(f"{word}: {printable(text)}" for word, text in told if text or word == "error")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.hint, self.exit_code)

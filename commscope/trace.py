@@ -11,6 +11,17 @@ import numpy.typing as npt
 
 from commscope.schema import DEVICE_KINDS, NO_VALUE, EventKind, Source
 
+# What is said of a trace that lost something on its way: its numbers may be too small.
+DAMAGE = (
+    "truncated",
+    "corrupt",
+    "too_large",
+    "bad_events",
+    "bad_metadata",
+    "bad_manifest",
+    "changed_manifest",
+    "incomplete_run",
+)
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -26,6 +37,11 @@ class Gap:
     serious: bool = True
     cost: str = ""
     hint: str = ""
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether something was recorded and is lost."""
+        return self.code in DAMAGE
 
 
 @dataclass(frozen=True, slots=True)

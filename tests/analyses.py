@@ -198,7 +198,16 @@ def _breakdown(recipe: Recipe, rows: Rows, window: Window, rank: int) -> RankBre
             **shares,
             Phase.OTHER: compute - sum(shares.values()),
         },
+        exposed_by_kind_ns=_exposed_by_kind(recipe, own),
     )
+
+
+def _exposed_by_kind(recipe: Recipe, rows: Rows) -> dict[str, int]:
+    exposed: Counter[str] = Counter()
+    for row in rows:
+        shown = row["wait_ns"] + row["transfer_ns"] - round(recipe.overlapped * row["transfer_ns"])
+        exposed[f"{row['collective']}/{row['phase'] or 'unattributed'}"] += shown
+    return {kind: time_ns for kind, time_ns in exposed.items() if time_ns}
 
 
 def _within(rows: Rows, window: str) -> Rows:

@@ -31,7 +31,7 @@ def metrics_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_the_demo_names_both_runs_in_its_verdict_and_leaves_two_whole_runs_and_a_report(demo: Demo) -> None:
     verdict = demo.stdout.splitlines()[0]
     assert "tp2-sp" in verdict
-    assert " tp2 " in verdict
+    assert "tp2 → tp2-sp: " in verdict
     assert sorted(path.name for path in demo.folder.iterdir()) == ["comparison.html", "tp2", "tp2-sp"]
     for folder in (demo.baseline, demo.candidate):
         assert sorted(path.name for path in folder.iterdir()) == [

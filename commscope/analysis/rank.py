@@ -12,7 +12,7 @@ import pandas as pd
 
 from commscope.analysis import intervals as iv
 from commscope.analysis.attribution import PHASES, Attribution, Busy
-from commscope.analysis.breakdown import Owned, breakdown_of, host_bound_time
+from commscope.analysis.breakdown import Owned, breakdown_of, host_bound_time, with_exposed_kinds
 from commscope.analysis.breakdown import host_timeline as host
 from commscope.analysis.collectives import (
     Instances,
@@ -48,6 +48,8 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
     attribution, instances = parts.attribution, parts.table
     windows = (_capture(trace, attribution), *attribution.windows)
     host_bound = None if device_is_missing(trace) else _host_bound(trace, parts, windows)
+    exposed = iv.difference(attribution.communication, attribution.compute)
+    breakdown = _breakdown(trace, parts, windows, host_bound)
     return RankAnalysis(
         rank=trace.rank,
         host=trace.host,
@@ -56,9 +58,9 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
         source=str(trace.source),
         groups=trace.groups,
         windows=windows,
-        breakdown=_breakdown(trace, parts, windows, host_bound),
+        breakdown=with_exposed_kinds(breakdown, instances, exposed, windows),
         instances=instances,
-        exposed=iv.difference(attribution.communication, attribution.compute),
+        exposed=exposed,
         compute=attribution.compute,
         skeleton=None if device_is_missing(trace) else build_skeleton(trace, attribution, instances, windows),
         memory=peak_memory(trace, attribution.phase),

@@ -58,6 +58,7 @@ class RankBreakdown:
     exposed_transfer_ns: int | None = None
     compute_by_phase_ns: dict[Phase, int] | None = None
     compute_by_layer_ns: dict[int, int] | None = None
+    exposed_by_kind_ns: dict[str, int] = field(default_factory=dict)  # collective/phase -> ns; absent: none
 
 
 @dataclass(frozen=True, slots=True)

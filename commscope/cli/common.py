@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from commscope.errors import UsageProblem
+from commscope.printable import printable
 from commscope.units import format_ranks
+from commscope.whole import write_whole
 
 if TYPE_CHECKING:
     from commscope.analysis.result import Analysis
+    from commscope.trace import Gap
 
-DAMAGE = ("truncated", "corrupt", "too_large", "bad_events", "bad_metadata", "incomplete_run")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -78,17 +80,22 @@ def load(
     run = open_run(Path(path), ranks=parse_ranks(ranks) or None)
     with progress(f"analyze {run.info.name}", len(run.parts)) as advance:
         analysis = analyze(run, jobs=jobs, scheduler=scheduler, on_rank=lambda *_: advance())
-    _warn_of_damage(analysis)
+    warn_of_damage(analysis.run.path, analysis.gaps, analysis.ranks)
     return analysis
 
 
-def _warn_of_damage(analysis: Analysis) -> None:
+def warn_of_damage(run: Path, gaps: Iterable[Gap], ranks: Sequence[int]) -> None:
     """A file that lost its end still answers, but nobody may overlook that it did."""
-    for gap in analysis.gaps:
-        if gap.code in DAMAGE:
-            click.echo(f"warning: {gap.message}", err=True)
-            click.echo(f"where: {analysis.run.path}, {format_ranks(gap.ranks or analysis.ranks)}", err=True)
-            click.echo(f"hint: {gap.hint or 'record again'}", err=True)
+    for gap in gaps:
+        if gap.is_damage:
+            tell(f"warning: {gap.message}")
+            tell(f"where: {run}, {format_ranks(gap.ranks or ranks)}")
+            tell(f"hint: {gap.hint or 'record again'}")
+
+
+def tell(line: str) -> None:
+    """One line on stderr, whatever the names in it hold."""
+    click.echo(printable(line), err=True)
 
 
 def shows_progress() -> bool:
@@ -111,16 +118,14 @@ def emit(product: str, output: str | None, *, force: bool) -> None:
         _to_stdout(product)
         return
     path = Path(output)
-    if path.exists() and not force:
+    if path.is_file() and not force:
         raise UsageProblem("the output exists already", where=str(path), hint="--force overwrites it")
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(product, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UsageProblem(f"cannot write the output: {error.strerror}", where=str(path)) from error
-    click.echo(f"wrote {path}", err=True)
+        write_whole(path, product.encode())
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = getattr(error, "strerror", None) or "its links lead nowhere"
+        raise UsageProblem(f"cannot write the output: {reason}", where=str(path)) from error
+    tell(f"wrote {path}")
 
 
 def _to_stdout(product: str) -> None:
@@ -135,4 +140,4 @@ def _to_stdout(product: str) -> None:
 def hint(*commands: str) -> None:
     """The next useful commands, on stderr."""
     for index, command in enumerate(commands):
-        click.echo(("next: " if index == 0 else "      ") + command, err=True)
+        tell(("next: " if index == 0 else "      ") + command)

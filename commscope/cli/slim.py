@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
 
-from commscope.cli.common import hint, parse_ranks
-from commscope.errors import UsageProblem
+from commscope.cli.common import hint, parse_ranks, warn_of_damage
+from commscope.printable import printable
 from commscope.units import format_bytes
 
 
@@ -20,14 +19,13 @@ from commscope.units import format_bytes
 def command(run: str, output: str, ranks: tuple[str, ...], force: bool) -> None:
     """Write RUN as columns that analyze, compare and check read like the traces themselves."""
     from commscope.readers import open_run, slim
+    from commscope.readers.slim.parquet_file import read_beside
 
     found = open_run(Path(run), ranks=parse_ranks(ranks) or None)
     folder = Path(output)
-    if force and folder.is_dir():
-        if not (folder / "run.json").is_file():
-            raise UsageProblem("the output is no run", where=output, hint="--force replaces runs only")
-        shutil.rmtree(folder)
-    written = slim(found, folder)
+    written = slim(found, folder, replace_run=force)
+    gaps = (*found.gaps, *(gap for path in written[:-1] for gap in read_beside(path).gaps))
+    warn_of_damage(found.info.path, gaps, [part.rank for part in found.parts])
     size_bytes = sum(path.stat().st_size for path in written)
-    click.echo(f"{folder}: {len(found.parts)} ranks, {format_bytes(size_bytes)}")
+    click.echo(printable(f"{folder}: {len(found.parts)} ranks, {format_bytes(size_bytes)}"))
     hint(f"commscope analyze {folder}", f"commscope check {folder} --baseline traces")

@@ -1,12 +1,12 @@
-"""Two analyses side by side -> Comparison: comparability first, then one sentence, then numbers."""
+"""Two analyses side by side -> Comparison: comparability first, then the answer in words, then numbers."""
 
 from __future__ import annotations
 
 from commscope.compare.measure import capture_overhead, measure
 from commscope.compare.measurement import Measurement
-from commscope.compare.other_load import OtherLoad, comparison_load_words, other_load_of
+from commscope.compare.other_load import OtherLoad, other_load_of
 from commscope.compare.result import Comparison, Difference, Metric
-from commscope.compare.side_by_side import compare
+from commscope.compare.side_by_side import compare, compare_recordings
 
 __all__ = [
     "Comparison",
@@ -16,7 +16,7 @@ __all__ = [
     "OtherLoad",
     "capture_overhead",
     "compare",
-    "comparison_load_words",
+    "compare_recordings",
     "measure",
     "other_load_of",
 ]

@@ -1,8 +1,8 @@
 """Do two runs answer the same question? Analysis x 2 -> differences, and facts nobody recorded.
 
-A difference in what was computed, or by what, breaks the comparison of times. Counts and bytes survive
-another machine or version, but not another model, size of world, dtype or number of tokens. Layouts are
-what is compared: they differ and break nothing.
+A difference in what was computed, on which ranks, or by what, breaks the comparison of times. Counts and
+bytes survive another machine or version, but not another model, size of world, dtype, number of tokens,
+set of ranks or of phases. Layouts are what is compared: they differ and break nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from commscope.analysis.result import Analysis
-from commscope.analysis.summary import step_windows
+from commscope.analysis.summary import phases_present, step_windows
 from commscope.compare.result import Difference
+from commscope.schema import Phase
+from commscope.units import format_ranks
 
 MODEL_FIELDS = ("family", "layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "seq")
 ESSENTIAL = ("world_size", "backend", "device", "versions.torch", "model", "dtype", "tokens")
+STEP_PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER)  # recompute is a choice of the layout
 _KEY = {"model": "model.family"}
 MACHINE = ("backend", "device", "versions.torch", "host.cpu", "host.cpus")
 
@@ -45,9 +48,9 @@ def differences_between(baseline: Facts, candidate: Facts) -> tuple[Difference, 
 
 def unknown_facts(*runs: Facts) -> tuple[str, ...]:
     """Essential facts that at least one run does not tell: never assumed to be equal."""
-    return tuple(
-        name for name in ESSENTIAL if any(run.breaking[_KEY.get(name, name)] is None for run in runs)
-    )
+    lacking = [name for name in ESSENTIAL if any(run.breaking[_KEY.get(name, name)] is None for run in runs)]
+    has_layouts = all(any(name.startswith("layout.") for name in run.other) for run in runs)
+    return (*lacking, *(() if has_layouts else ("layout",)))
 
 
 def counts_make_sense(differences: Sequence[Difference]) -> bool:
@@ -74,6 +77,8 @@ def _breaking_facts(analysis: Analysis) -> dict[str, Any]:
         "versions.torch": run.versions.get("torch"),
         "dtype": model.dtype if model else _dominant_dtype(analysis),
         "tokens": _tokens(analysis),
+        "missing_ranks": format_ranks(analysis.missing_ranks) if analysis.missing_ranks else "none",
+        "phases": _phases(analysis),
         "steps": "marked" if step_windows(analysis) else "not marked: the whole capture is measured",
     }
     facts |= {f"model.{name}": getattr(model, name) if model else None for name in MODEL_FIELDS}
@@ -93,7 +98,6 @@ def _other_facts(analysis: Analysis) -> dict[str, Any]:
         **{f"versions.{name}": version for name, version in versions.items()},
         "workload": run.workload,
         "host.name": run.host.get("name"),
-        "missing_ranks": analysis.missing_ranks or None,
         "incomplete": True if run.complete is False else None,
     }
 
@@ -104,6 +108,12 @@ def _differences(
     names = dict.fromkeys([*baseline, *candidate])
     pairs = ((name, baseline.get(name), candidate.get(name)) for name in names)
     return [Difference(name, before, after, breaks) for name, before, after in pairs if before != after]
+
+
+def _phases(analysis: Analysis) -> str | None:
+    """What a step consists of; None where that cannot be told."""
+    present = phases_present(analysis)
+    return None if present is None else ", ".join(phase for phase in STEP_PHASES if phase in present)
 
 
 def _tokens(analysis: Analysis) -> int | None:

@@ -1,25 +1,34 @@
-"""Metrics of a comparison: measurements of both runs -> one Metric each, with change, noise and status.
+"""Metrics of a comparison: recordings of both sides -> one Metric each, with change, noise and status.
 
-A timed change counts only beyond the noise: the larger robust spread over steps of the two runs, at least
-3 % (10 % with fewer than three steps, whose spread is unknown), and at least 1 % of the step; for the step
-time also by how much plain and profiled steps disagree on the change. One recording a side cannot know how
-runs differ from one another; `commscope check` with several runs can.
+Exact metrics: any difference counts. A time counts only by the rule of `decision`, which needs three
+recordings a side; with fewer, or where other programs kept the machine busy, it is not shown to differ, and
+`doubt` says why. A step time must also be borne out by the profiled steps or a part of them. Everything is
+symmetric: swapping the sides swaps better and worse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import expm1, log, log1p
 
 from commscope.analysis.result import Analysis
 from commscope.analysis.summary import phases_present
+from commscope.compare.decision import (
+    Decision,
+    Sample,
+    corroborated,
+    decide_either_way,
+)
 from commscope.compare.measurement import PROFILED, UNPROFILED, Measurement
 from commscope.compare.moved import why_phase_is_absent
+from commscope.compare.recordings import Recordings
 from commscope.compare.result import Metric
 
 STEP_TIME = "step.time"
-FLOOR, FLOOR_FEW_STEPS, FEW_STEPS = 0.03, 0.10, 3
-SHARE_OF_STEP = 0.01
+WITNESSES = (PROFILED, "compute.time", "communication.exposed", "copy.time", "idle.time")
+PARTS_ASKED = 8  # times besides the step that a person reads at once
+FEWEST_RUNS, FEWEST_STEPS = 3, 3
 MEMORY_FLOORS = {"cuda_allocator": 0.01, "tensors": 0.01}
 MEMORY_FLOOR = 0.05
 MORE_IS_BETTER = ("communication.overlapped",)
@@ -42,32 +51,29 @@ ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One run and what it measures."""
-
-    analysis: Analysis
-    measured: Mapping[str, Measurement]
-
-
-@dataclass(frozen=True, slots=True)
 class Allowed:
-    """Which kinds of metric can be held against each other."""
+    """Which kinds of metric can be held against each other, and why times say nothing, if so."""
 
     timed: bool
     exact: bool
+    doubt: str = ""
 
 
-def metrics_of(baseline: Side, candidate: Side, allowed: Allowed) -> tuple[Metric, ...]:
-    """All metrics of either run, in a fixed order."""
-    before, after = _with_step_time(baseline, candidate)
-    step_ns = max(before[STEP_TIME].value or 0, after[STEP_TIME].value or 0)
+def metrics_of(baseline: Recordings, candidate: Recordings, allowed: Allowed) -> tuple[Metric, ...]:
+    """All metrics of either side, in a fixed order."""
+    sides = (baseline, candidate)
+    source = UNPROFILED if all(side.has(UNPROFILED) for side in sides) else PROFILED
+    before, after = (_with_step_time(side.merged(), source) for side in sides)
     names = sorted({*before, *after} - {PROFILED, UNPROFILED}, key=_place)
-    return tuple(
-        _metric(
-            _found(baseline, before, name, after), _found(candidate, after, name, before), step_ns, allowed
-        )
-        for name in names
-    )
+    found = []
+    for name in names:
+        old = _found(baseline.typical, before, name, after)
+        new = _found(candidate.typical, after, name, before)
+        if old.kind == "timed" and old.unit == "ns":
+            found.append(_time(old, new, sides, source, allowed))
+        else:
+            found.append(_amount(old, new, allowed))
+    return tuple(found)
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -78,47 +84,12 @@ def _place(name: str) -> tuple[int, str]:
     )
 
 
-def _with_step_time(baseline: Side, candidate: Side) -> tuple[dict[str, Measurement], dict[str, Measurement]]:
-    """`step.time` from unprofiled steps where both runs have them, else from profiled ones."""
-    sides = (baseline.measured, candidate.measured)
-    source = UNPROFILED if all(_has(side, UNPROFILED) for side in sides) else PROFILED
-    apart = _disagreement(*sides)
-    before, after = (
-        {
-            **side,
-            STEP_TIME: replace(side[source], metric=STEP_TIME, spread=_at_least(apart, side[source].spread)),
-        }
-        for side in sides
-    )
-    return before, after
-
-
-def _disagreement(before: Mapping[str, Measurement], after: Mapping[str, Measurement]) -> float:
-    """How far apart the plain and the profiled steps of the same two runs put the change of the step time.
-
-    Both measure the same programs minutes apart, so this is noise that the steps of one stretch cannot show.
-    """
-    ratios = [
-        new / old
-        for name in (UNPROFILED, PROFILED)
-        if _has(before, name)
-        and _has(after, name)
-        and (old := before[name].value)
-        and (new := after[name].value)
-    ]
-    return abs(ratios[0] - ratios[1]) if len(ratios) == 2 else 0.0
-
-
-def _at_least(least: float, spread: float | None) -> float | None:
-    return max(least, spread or 0.0) if least else spread
-
-
-def _has(measured: Mapping[str, Measurement], name: str) -> bool:
-    return name in measured and measured[name].value is not None
+def _with_step_time(measured: dict[str, Measurement], source: str) -> dict[str, Measurement]:
+    return {**measured, STEP_TIME: replace(measured[source], metric=STEP_TIME)}
 
 
 def _found(
-    side: Side, measured: Mapping[str, Measurement], name: str, other: Mapping[str, Measurement]
+    analysis: Analysis, measured: Mapping[str, Measurement], name: str, other: Mapping[str, Measurement]
 ) -> Measurement:
     """A run's measurement; one it never met is zero where the trace can tell that it is."""
     if name in measured:
@@ -130,9 +101,9 @@ def _found(
         closed = measured.get("theory.wire_bytes")
         why = closed.why if closed is not None else "no closed form"
     elif head == "compute.time":
-        why = "" if phases_present(side.analysis) else "phases cannot be told from this trace"
+        why = "" if phases_present(analysis) else "phases cannot be told from this trace"
     elif rest:
-        why = _why_bytes_are_absent(measured, head) or why_phase_is_absent(side.analysis, "/" + rest)
+        why = _why_bytes_are_absent(measured, head) or why_phase_is_absent(analysis, "/" + rest)
     else:
         why = "not captured"
     return replace(there, value=None if why else 0, spread=None, by_rank={}, by_step=(), why=why)
@@ -143,45 +114,88 @@ def _why_bytes_are_absent(measured: Mapping[str, Measurement], head: str) -> str
     return "" if total is None or total.value is not None else total.why
 
 
-def _metric(before: Measurement, after: Measurement, step_ns: float, allowed: Allowed) -> Metric:
-    old, new = before.value, after.value
-    change = new / old - 1 if old and new is not None else (0.0 if old == new == 0 else None)
-    noise = None if before.kind == "exact" else noise_of(before, after, step_ns)
-    why = "; ".join(dict.fromkeys(reason for reason in (before.why, after.why) if reason))
-    status = _status(before, after, noise, step_ns)
-    if status not in {"missing", "not-comparable"} and not (
-        allowed.timed if before.kind == "timed" else allowed.exact
-    ):
-        status = "not-comparable"
-    if before.basis and after.basis and before.metric == "memory.peak" and before.basis != after.basis:
-        status, why = "not-comparable", f"measured as {before.basis} and as {after.basis}"
-    basis = before.basis if before.basis == after.basis else f"{before.basis} / {after.basis}".strip(" /")
-    return Metric(before.metric, before.kind, before.unit, old, new, change, noise, status, why, basis)
+def _time(
+    before: Measurement,
+    after: Measurement,
+    sides: tuple[Recordings, Recordings],
+    source: str,
+    allowed: Allowed,
+) -> Metric:
+    """A time of both sides, shown to differ or not."""
+    name = source if before.metric == STEP_TIME else before.metric
+    row = _row(before, after)
+    if row.status == "missing":
+        return row
+    if not allowed.timed:
+        return replace(row, status="not-comparable")
+    old, new = (side.sample(name) if side.values(name) else Sample((0.0,)) for side in sides)
+    decision = _decision(name, (old, new), sides)
+    row = replace(row, noise=expm1(decision.allowed), by_run=(old.values, new.values))
+    doubt = allowed.doubt or _few((old, new), (before, after)) or decision.doubt
+    is_shown = decision.direction != 0 and not doubt
+    if before.value == after.value:
+        return row
+    if not is_shown:
+        return replace(row, status="within-noise", doubt=doubt or "recordings of one side differ as much")
+    is_better = (decision.direction > 0) == (before.metric in MORE_IS_BETTER)
+    return replace(row, status="better" if is_better else "worse")
 
 
-def noise_of(before: Measurement, after: Measurement, step_ns: float) -> float:
-    """The relative change that two runs of the same program may show."""
-    if before.metric == "memory.peak":
-        return MEMORY_FLOORS.get(before.basis, MEMORY_FLOOR)
-    few = min(before.steps, after.steps) < FEW_STEPS
-    spreads = [side.spread for side in (before, after) if side.spread is not None]
-    noise = max([FLOOR_FEW_STEPS if few else FLOOR, *spreads])
-    if before.unit == "ns" and before.value:
-        noise = max(noise, SHARE_OF_STEP * step_ns / before.value)
-    return noise
+def _decision(name: str, samples: tuple[Sample, Sample], sides: tuple[Recordings, Recordings]) -> Decision:
+    step_ns = max(max(side.values(PROFILED), default=0.0) for side in sides)
+    is_step = name in {PROFILED, UNPROFILED}
+    decision = decide_either_way(*samples, step_ns, questions=1 if is_step else PARTS_ASKED)
+    if name != UNPROFILED:
+        return decision
+    old, new = sides
+    told = [other for other in WITNESSES if old.has(other) and new.has(other)]
+    witnesses = [decide_either_way(old.sample(other), new.sample(other), step_ns) for other in told]
+    return corroborated(decision, witnesses)
 
 
-def _status(before: Measurement, after: Measurement, noise: float | None, step_ns: float) -> str:
-    old, new = before.value, after.value
-    if old is None or new is None:
-        return "missing"
+def _few(samples: tuple[Sample, Sample], measured: tuple[Measurement, Measurement]) -> str:
+    """Recordings or steps too few for any test to decide."""
+    runs = min(len(sample.values) for sample in samples)
+    if runs < FEWEST_RUNS:
+        told = "one recording" if runs == 1 else f"{runs} recordings"
+        return f"{told} a side cannot tell from chance, {FEWEST_RUNS} can"
+    steps = min(one.steps for one in measured)
+    return f"{steps} of {FEWEST_STEPS} steps a recording are too few" if 0 < steps < FEWEST_STEPS else ""
+
+
+def _amount(before: Measurement, after: Measurement, allowed: Allowed) -> Metric:
+    """Counts and bytes, and memory, which repeats to within a floor."""
+    row = _row(before, after)
+    if row.status == "missing":
+        return row
+    if not (allowed.timed if before.kind == "timed" else allowed.exact):
+        return replace(row, status="not-comparable")
+    if before.metric == "memory.peak" and before.basis != after.basis:
+        why = f"measured as {before.basis} and as {after.basis}"
+        return replace(row, status="not-comparable", why=why)
+    old, new = before.value or 0, after.value or 0
     if old == new:
-        return "same"
-    if noise is not None and abs(new - old) <= _tolerated(old, noise, step_ns):
-        return "within-noise"
-    more_is_better = before.metric in MORE_IS_BETTER
-    return "better" if (new > old) == more_is_better else "worse"
+        return row
+    floor = None if before.kind == "exact" else MEMORY_FLOORS.get(before.basis, MEMORY_FLOOR)
+    row = replace(row, noise=floor)
+    if floor is not None and old and new and abs(log(new / old)) <= log1p(floor):
+        return replace(row, status="within-noise")
+    is_better = (new > old) == (before.metric in MORE_IS_BETTER)
+    return replace(row, status="better" if is_better else "worse")
 
 
-def _tolerated(old: float, noise: float, step_ns: float) -> float:
-    return noise * old if old else SHARE_OF_STEP * step_ns
+def _row(before: Measurement, after: Measurement) -> Metric:
+    """What both measured: missing where one did not, else the same until shown otherwise."""
+    old, new = before.value, after.value
+    return Metric(
+        metric=before.metric,
+        kind=before.kind,
+        unit=before.unit,
+        baseline=old,
+        candidate=new,
+        change=new / old - 1 if old and new is not None else (0.0 if old == new == 0 else None),
+        noise=None,
+        status="missing" if old is None or new is None else "same",
+        why="; ".join(dict.fromkeys(reason for reason in (before.why, after.why) if reason)),
+        basis=before.basis if before.basis == after.basis else f"{before.basis} and {after.basis}",
+    )

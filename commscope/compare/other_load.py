@@ -9,8 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commscope.compare.result import Comparison
-from commscope.compare.verdict import run_names
 from commscope.trace import RunInfo
 
 MOST_SHARE = 0.05  # of the cores: 5 % fewer cores are a step some 5 % longer, more than its budget of 3 %
@@ -46,16 +44,14 @@ def typical_load(loads: Sequence[OtherLoad | None]) -> OtherLoad | None:
     return known[(len(known) - 1) // 2] if known else None
 
 
-def comparison_load_words(comparison: Comparison) -> str:
-    """Where one of the runs had much other load: `other programs kept 1.4 of 2 cores busy in b, 0 in a`."""
-    runs = (comparison.candidate.run, comparison.baseline.run)
-    loads = [other_load_of(run) for run in runs]
+def load_words(names: Sequence[str], sides: Sequence[Sequence[RunInfo]]) -> str:
+    """Where a side had much other load: `other programs kept busy 1.4 of 2 cores in b and ...`."""
+    loads = [typical_load([other_load_of(run) for run in side]) for side in sides]
     if not any(load is not None and load.share > MOST_SHARE for load in loads):
         return ""
-    names = reversed(run_names(comparison))
     told = [
         f"{'an unknown number of cores' if load is None else load.words} in {name}"
-        for load, name in zip(loads, names, strict=True)
+        for load, name in zip(reversed(loads), reversed(names), strict=True)
     ]
     return f"other programs kept busy {' and '.join(told)}"
 

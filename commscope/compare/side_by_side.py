@@ -1,21 +1,61 @@
-"""Two analyses -> Comparison: comparability first, then numbers, then the sentence that says them."""
+"""Recordings of two sides -> Comparison: comparability first, then numbers, then the words that say them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
 from commscope.analysis.result import Analysis
 from commscope.compare.comparability import counts_make_sense, differences_between, facts_of, unknown_facts
-from commscope.compare.measure import measure
-from commscope.compare.metrics import Allowed, Side, metrics_of
+from commscope.compare.metrics import Allowed, metrics_of
+from commscope.compare.other_load import load_words
+from commscope.compare.recordings import Recordings, recordings_of
 from commscope.compare.result import Comparison
-from commscope.compare.verdict import verdict_sentence
+from commscope.compare.verdict import findings_of, headline_of
+
+_NUMBER = re.compile(r"[-_.#](?:run|rep)?\d+\Z")
 
 
 def compare(baseline: Analysis, candidate: Analysis) -> Comparison:
     """Which run is better, by how much, and why; incomparable runs keep the numbers that make sense."""
-    before, after = facts_of(baseline), facts_of(candidate)
-    differences, unknown = differences_between(before, after), unknown_facts(before, after)
+    return compare_recordings([baseline], [candidate])
+
+
+def compare_recordings(baseline: Sequence[Analysis], candidate: Sequence[Analysis]) -> Comparison:
+    """The same for several recordings a side, which is what a claim about times needs.
+
+    Raises UsageProblem where the recordings of a side are not of one configuration.
+    """
+    sides = (recordings_of(baseline), recordings_of(candidate))
+    before, after = (facts_of(side.typical) for side in sides)
+    differences = differences_between(before, after)
     comparable = not any(row.breaks for row in differences)
-    allowed = Allowed(timed=comparable, exact=counts_make_sense(differences))
-    metrics = metrics_of(Side(baseline, measure(baseline)), Side(candidate, measure(candidate)), allowed)
-    facts = Comparison(baseline, candidate, comparable, differences, "", metrics, unknown)
-    return Comparison(baseline, candidate, comparable, differences, verdict_sentence(facts), metrics, unknown)
+    names = _names(*sides)
+    load = load_words(names, [[run.run for run in side.runs] for side in sides])
+    allowed = Allowed(timed=comparable, exact=counts_make_sense(differences), doubt=load)
+    facts = Comparison(
+        baseline=sides[0].typical,
+        candidate=sides[1].typical,
+        names=names,
+        comparable=comparable,
+        differences=differences,
+        metrics=metrics_of(*sides, allowed),
+        unknown=unknown_facts(before, after),
+        recordings=(len(baseline), len(candidate)),
+        load_words=load,
+    )
+    return replace(facts, headline=headline_of(facts), findings=findings_of(facts))
+
+
+def _names(baseline: Recordings, candidate: Recordings) -> tuple[str, str]:
+    """The runs without the number of a repetition; paths where names agree."""
+    before, after = (_name([run.run.name for run in side.runs]) for side in (baseline, candidate))
+    if before != after:
+        return before, after
+    old, new = (_name([str(run.run.path) for run in side.runs]) for side in (baseline, candidate))
+    return old, new
+
+
+def _name(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else _NUMBER.sub("", names[0])

@@ -19,6 +19,7 @@ from commscope.compare.measurement import (
 )
 from commscope.schema import Phase
 
+EXPOSED = "collective.exposed"
 _NOT_SPLIT = "waiting cannot be told from transfer: not every instance was matched over the ranks"
 _PARTS: tuple[tuple[str, Callable[[RankBreakdown], int | None], str], ...] = (
     ("compute.time", lambda row: row.compute_ns, ""),
@@ -38,6 +39,7 @@ def timed_measurements(analysis: Analysis) -> list[Measurement]:
         *_step_times(analysis),
         *parts,
         *_compute_by_phase(analysis),
+        *_exposed_by_kind(analysis),
         _blocking(analysis),
         _memory(analysis),
     ]
@@ -92,6 +94,17 @@ def _compute_by_phase(analysis: Analysis) -> list[Measurement]:
         for phase in Phase
         if phase in seen
     ]
+
+
+def _exposed_by_kind(analysis: Analysis) -> list[Measurement]:
+    """Exposed time of each collective and phase that was exposed at all."""
+    rows = [row for window in study_windows(analysis) for row in _rows(analysis, window)]
+    kinds = sorted({kind for row in rows for kind in row.exposed_by_kind_ns})
+    return [_part(analysis, f"{EXPOSED}/{kind}", _kind_part(kind), "") for kind in kinds]
+
+
+def _kind_part(kind: str) -> Callable[[RankBreakdown], int | None]:
+    return lambda row: row.exposed_by_kind_ns.get(kind, 0)
 
 
 def _phase_part(phase: Phase) -> Callable[[RankBreakdown], int | None]:

@@ -1,4 +1,7 @@
-"""The product's answer in one sentence: Comparison -> who is faster, what moved, who waited for whom."""
+"""The product's answer in words: Comparison -> one line, then a sentence for each thing it stands on.
+
+The line begins with what is exact. Of times it says what the recordings show and no more.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +9,68 @@ from collections.abc import Iterable
 
 from commscope.analysis.result import Analysis, Stall
 from commscope.analysis.summary import step_windows, typical_window
-from commscope.compare.metrics import FLOOR
+from commscope.compare.cause import cause_of, cause_words, short_cause
 from commscope.compare.moved import COUNT, PAYLOAD, WIRE
 from commscope.compare.result import Comparison, Metric
+from commscope.compare.time_words import short_time, span_words, time_words
 from commscope.compare.why_moved import why_wire_bytes_changed
 from commscope.schema import Collective
 from commscope.units import format_bytes, format_percent, format_time
 
 NOT_SAID = {"missing", "not-comparable"}
 SMALLEST_WAIT = 0.005  # of the step: shorter waits are not worth a clause
+LONGEST_LINE = 99
 
 
-def run_names(comparison: Comparison) -> tuple[str, str]:
-    """Both runs' names, or their paths where the names are the same."""
-    before, after = comparison.baseline.run, comparison.candidate.run
-    return (before.name, after.name) if before.name != after.name else (str(before.path), str(after.path))
+def headline_of(comparison: Comparison) -> str:
+    """What is exact, then the cause of the time, then how sure the time is; as much as fits one line."""
+    cause = cause_of(comparison) if comparison.comparable else None
+    exact = [piece for piece in (_short_bytes(comparison), _short_memory(comparison)) if piece]
+    caused = [] if cause is None or exact else [short_cause(comparison, cause)]
+    first = exact or caused or [piece for piece in (_short_same(comparison),) if piece]
+    before, after = comparison.names
+    named, unnamed = f"{before} → {after}: ", f"{after}: "
+    whole = "; ".join((*first, short_time(comparison)))
+    choices = (named + whole, unnamed + whole, named + "; ".join(first), unnamed + "; ".join(first[:1]))
+    return next((line for line in choices if len(line) < LONGEST_LINE), choices[-1]) + "."
 
 
-def verdict_sentence(comparison: Comparison) -> str:
-    """One sentence: time, bytes and their cause, waits, and what is not known."""
+def findings_of(comparison: Comparison) -> tuple[str, ...]:
+    """Time, its cause, bytes and theirs, memory, waits, and what is not known; each a sentence."""
+    cause = cause_of(comparison) if comparison.comparable else None
     clauses = [
-        _time(comparison),
         _bytes(comparison),
         _memory(comparison),
         _waits(comparison),
         _gloo(comparison),
         _unknown(comparison),
     ]
-    return "; ".join(clause for clause in clauses if clause) + "."
+    sentences = [f"{clause[0].upper()}{clause[1:]}." for clause in clauses if clause]
+    return (time_words(comparison), *([cause_words(comparison, cause)] if cause else []), *sentences)
 
 
-def _time(comparison: Comparison) -> str:
-    before, after = run_names(comparison)
-    if not comparison.comparable:
-        breaking = [row for row in comparison.differences if row.breaks]
-        what = ", ".join(f"{row.field} {row.baseline} against {row.candidate}" for row in breaking[:3])
-        more = f" and {len(breaking) - 3} more" if len(breaking) > 3 else ""
-        return f"{after} and {before} cannot be compared in time, for they differ in {what}{more}"
-    step = comparison.metric("step.time")
-    if step is None or step.baseline is None or step.candidate is None:
-        why = step.why if step is not None else "not captured"
-        return f"the step times of {after} and {before} cannot be compared: {why}"
-    span = _span(comparison)
-    times = f"{format_time(step.candidate)} against {format_time(step.baseline)} {span}"
-    if step.status in {"same", "within-noise"}:
-        noise = f"noise {format_percent(step.noise)}"
-        if abs(step.change or 0.0) > FLOOR:
-            return f"{after} is shown neither faster nor slower than {before} ({times}, {noise})"
-        return f"{after} and {before} take the same time within noise ({times}, {noise})"
-    word = "faster" if step.status == "better" else "slower"
-    return f"{after} is {word} than {before} by {format_percent(abs(step.change or 0.0))} ({times})"
+def _short_bytes(comparison: Comparison) -> str:
+    wire = comparison.metric(WIRE)
+    if wire is None or wire.status not in {"better", "worse"}:
+        return ""
+    word = "more" if (wire.candidate or 0) > (wire.baseline or 0) else "fewer"
+    if wire.change is None or not wire.candidate:
+        return f"{format_bytes(wire.candidate)} of wire bytes against {format_bytes(wire.baseline)}"
+    return f"{format_percent(abs(wire.change))} {word} wire bytes"
 
 
-def _span(comparison: Comparison) -> str:
-    stepped = all(step_windows(run) for run in (comparison.baseline, comparison.candidate))
-    return "a step" if stepped else "over the whole capture"
+def _short_memory(comparison: Comparison) -> str:
+    peak = comparison.metric("memory.peak")
+    if peak is None or peak.change is None or peak.status not in {"better", "worse"}:
+        return ""
+    return f"{format_percent(abs(peak.change))} {'less' if peak.change < 0 else 'more'} memory"
+
+
+def _short_same(comparison: Comparison) -> str:
+    wire = comparison.metric(WIRE)
+    if wire is None or wire.status in NOT_SAID:
+        return ""
+    return "the same wire bytes" if wire.baseline else "no communication"
 
 
 def _bytes(comparison: Comparison) -> str:
@@ -69,7 +79,7 @@ def _bytes(comparison: Comparison) -> str:
         return _counts_only(comparison, wire)
     if wire.status == "not-comparable":
         return ""
-    per = "per rank and step" if _span(comparison) == "a step" else "per rank"
+    per = "per rank and step" if span_words(comparison) == "a step" else "per rank"
     if wire.status == "same":
         if wire.baseline == 0:
             return "neither communicates"
@@ -122,7 +132,7 @@ def _waits(comparison: Comparison) -> str:
     parts = [
         part
         for analysis, name in zip(
-            (comparison.candidate, comparison.baseline), reversed(run_names(comparison)), strict=True
+            (comparison.candidate, comparison.baseline), reversed(comparison.names), strict=True
         )
         if (part := _longest_wait(analysis, name))
     ]

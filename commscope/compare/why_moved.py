@@ -72,15 +72,21 @@ def _mostly(share: dict[str, float], phases: list[str]) -> str:
 
 
 def _issued(comparison: Comparison, phases: list[str]) -> str:
-    """`all_gather 0 -> 10, all_reduce 5 -> 0`."""
-    words = []
-    for metric in comparison.metrics:
-        pieces = metric.metric.split("/")
-        if pieces[0] != "collective.count" or len(pieces) != 3 or pieces[2] not in phases:
-            continue
-        if metric.baseline != metric.candidate:
-            words.append(f"{pieces[1]} {format_count(metric.baseline)} → {format_count(metric.candidate)}")
-    return ", ".join(words) or "the same collectives, of other sizes"
+    """`all_gather 0 → 10, all_reduce 5 → 0`; of several phases each is named."""
+    told = [(phase, words) for phase in phases if (words := _issued_in(comparison, phase))]
+    if len(phases) == 1 or not told:
+        return told[0][1] if told else "the same collectives, of other sizes"
+    return "; ".join(f"{phase}: {words}" for phase, words in told)
+
+
+def _issued_in(comparison: Comparison, phase: str) -> str:
+    found = (metric for metric in comparison.metrics if metric.metric.startswith("collective.count/"))
+    pairs = [(metric, metric.metric.split("/")) for metric in found if metric.baseline != metric.candidate]
+    return ", ".join(
+        f"{pieces[1]} {format_count(metric.baseline)} → {format_count(metric.candidate)}"
+        for metric, pieces in pairs
+        if len(pieces) == 3 and pieces[2] == phase
+    )
 
 
 def _habit(comparison: Comparison) -> str:

@@ -48,7 +48,7 @@ def value_words(metric: Metric, value: float | None) -> str:
 
 def change_words(metric: Metric) -> str:
     """The difference in words: `−6.1 % better`, `same`, `missing`."""
-    status = _STATUS_WORDS.get(metric.status, metric.status)
+    status = "not shown" if metric.doubt else _STATUS_WORDS.get(metric.status, metric.status)
     if metric.change is None or metric.status in {"same", "missing", "not-comparable"}:
         return status
     return f"{format_percent(metric.change, signed=True).replace('-', '−')} {status}"

@@ -73,12 +73,12 @@ def read_rank(part: RankPart, info: RunInfo) -> RankTrace:
     return known.read(part, info) if known is COLUMNAR else read_cached(part, info, known.read)
 
 
-def slim(run: Run, out: Path) -> tuple[Path, ...]:
+def slim(run: Run, out: Path, *, replace_run: bool = False) -> tuple[Path, ...]:
     """Write a run in its small columnar form; gives the files written.
 
-    Raises UsageProblem where `out` holds something.
+    Raises UsageProblem where `out` holds something, but for a slim run that is to be replaced.
     """
-    return slim_run(run, Path(out), read_rank)
+    return slim_run(run, Path(out), read_rank, replace_run=replace_run)
 
 
 __all__ = ["READERS", "open_run", "read_rank", "slim"]

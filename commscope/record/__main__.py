@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     if rank.rank == 0:
-        for gap in serious_gaps(request.output):
+        for gap in serious_gaps(request.place):
             sys.stderr.write(f"note: {gap.message}\nhint: {gap.hint}\n")
         sys.stderr.write(f"recorded {output}\nhint: commscope analyze {output}\n")
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from commscope.analysis.summary import breakdown_of, typical_window
-from commscope.compare import Comparison, Difference, Metric, comparison_load_words
+from commscope.compare import Comparison, Difference, Metric
+from commscope.compare.time_words import basis_words
 from commscope.report.sections import Section, Table, cut
 from commscope.schema import Phase
 from commscope.units import ABSENT, format_bytes, format_count, format_percent, format_time
@@ -23,7 +24,7 @@ MOST_ROWS = 24
 def comparison_sections(comparison: Comparison) -> tuple[Section, ...]:
     """The comparison, the verdict before the numbers."""
     parts = (
-        Section("", (comparison.verdict,)),
+        Section("", (comparison.headline, *(f"- {finding}" for finding in comparison.findings))),
         _comparability(comparison),
         _numbers(comparison),
         _volume(comparison),
@@ -56,15 +57,25 @@ def _comparability(comparison: Comparison) -> Section:
     if other:
         lines.append("Differs: " + "; ".join(map(difference_words, other)) + ".")
     if not lines:
-        lines.append("Nothing that was recorded differs between the runs.")
-    if load := comparison_load_words(comparison):
-        lines.append(f"{load[0].upper()}{load[1:]}: times say less.")
+        lines.append(_nothing_differs(comparison))
+    if load := comparison.load_words:
+        lines.append(f"{load[0].upper()}{load[1:]}: no difference between times is shown.")
     return Section("Comparable" if comparison.comparable else "Not comparable", tuple(lines))
+
+
+def _nothing_differs(comparison: Comparison) -> str:
+    if any(row.kind == "exact" and row.status in {"better", "worse"} for row in comparison.metrics):
+        return "No recorded fact differs, and yet counts or bytes do: what differs was not recorded."
+    if comparison.unknown:
+        return f"No recorded fact differs. Not recorded: {', '.join(comparison.unknown)}."
+    return "Nothing that was recorded differs between the runs."
 
 
 def _numbers(comparison: Comparison) -> Section:
     metrics = [metric for name in HEADLINE_METRICS if (metric := comparison.metric(name))]
-    return Section("Numbers, per step and rank", (), _metric_table(comparison, metrics, len(metrics)))
+    doubts = dict.fromkeys(metric.doubt for metric in metrics if metric.doubt)
+    sentences = tuple(f"Not shown: {doubt}." for doubt in doubts)
+    return Section("Numbers, per step and rank", sentences, _metric_table(comparison, metrics, len(metrics)))
 
 
 def _volume(comparison: Comparison) -> Section | None:
@@ -126,19 +137,21 @@ def _sent(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _metric_table(comparison: Comparison, metrics: list[Metric], most: int) -> Table:
-    columns = ("metric", comparison.baseline.run.name, comparison.candidate.run.name, "change", "status")
+    columns = ("metric", *comparison.names, "change", "status", "from")
     return cut(columns, [_metric_row(metric) for metric in metrics], most)
 
 
 def _metric_row(metric: Metric) -> tuple[str, ...]:
     change = "-" if metric.change is None else format_percent(metric.change, signed=True)
-    status = metric.status if not metric.why else f"{metric.status} ({metric.why})"
+    status = "not shown" if metric.doubt else metric.status
+    status = status if not metric.why else f"{status} ({metric.why})"
     return (
         metric.metric,
         format_metric(metric.unit, metric.baseline),
         format_metric(metric.unit, metric.candidate),
         change,
         status,
+        basis_words(metric),
     )
 
 

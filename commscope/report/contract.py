@@ -62,11 +62,15 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     """`commscope compare --format json`."""
     return {
         "schema": COMPARISON_SCHEMA,
-        "baseline": comparison.baseline.run.name,
-        "candidate": comparison.candidate.run.name,
+        "baseline": comparison.names[0],
+        "candidate": comparison.names[1],
         "comparable": comparison.comparable,
         "differences": [dataclasses.asdict(row) for row in comparison.differences],
         "verdict": comparison.verdict,
+        "headline": comparison.headline,
+        "findings": list(comparison.findings),
+        "recordings": list(comparison.recordings),
+        "unknown": list(comparison.unknown),
         "other_load": {side: _load(run) for side, run in _runs(comparison).items()},
         "metrics": [dataclasses.asdict(row) for row in comparison.metrics],
     }

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from commscope.analysis.result import Analysis
-from commscope.compare import Comparison, Metric, comparison_load_words
+from commscope.compare import Comparison, Metric
 from commscope.figures.catalog import CHARTS, Chart
 from commscope.figures.drawing.cells import Row, cell, columns, heading
 from commscope.figures.drawing.subject import MEDIAN, Subject, shown, window_words
@@ -35,7 +35,8 @@ def comparison_html(comparison: Comparison) -> str:
     body = [
         f"<h1>{escape(baseline.label)} <small>vs</small> {escape(candidate.label)}</h1>",
         _banner(comparison),
-        f'<p class="verdict">{escape(comparison.verdict)}</p>',
+        f'<p class="verdict">{escape(comparison.headline)}</p>',
+        "<ul>" + "".join(f"<li>{escape(finding)}</li>" for finding in comparison.findings) + "</ul>",
         _metrics([metric for metric in comparison.metrics if is_headline(metric)]),
         f"<details><summary>All {len(comparison.metrics)} metrics</summary>",
         f"{_metrics(comparison.metrics)}</details>",
@@ -104,15 +105,15 @@ def _banner(comparison: Comparison) -> str:
     words = [difference_words(row) + _BREAKS * row.breaks for row in comparison.differences]
     differing = "; ".join(words) or "nothing that was recorded"
     unknown = f" Not known to be equal: {', '.join(comparison.unknown)}." if comparison.unknown else ""
-    kind = "good" if comparison.comparable else "bad"
+    kind = "bad" if not comparison.comparable else "good" if comparison.is_time_shown else "warn"
     said = f"Differs: {differing}.{unknown}{_load(comparison)}"
     return f'<p class="banner {kind}"><b>{word}.</b> {escape(said)}</p>'
 
 
 def _load(comparison: Comparison) -> str:
     """Other programs on the machine, where they may have moved the times."""
-    words = comparison_load_words(comparison)
-    return f" {words[0].upper()}{words[1:]}: times say less." if words else ""
+    words = comparison.load_words
+    return f" {words[0].upper()}{words[1:]}: no difference between times is shown." if words else ""
 
 
 def _metrics(metrics: Sequence[Metric]) -> str:

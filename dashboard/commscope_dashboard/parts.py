@@ -9,7 +9,7 @@ from dash import html
 
 from commscope.analysis.result import Analysis
 from commscope.analysis.summary import step_windows
-from commscope.compare import Comparison, capture_overhead, comparison_load_words
+from commscope.compare import Comparison, capture_overhead
 from commscope.errors import CommScopeError
 from commscope.figures.metrics import TILES
 from commscope.report.comparison_sections import difference_words
@@ -38,17 +38,19 @@ def banner(library: Library, view: View) -> Component:
     pieces = [_comparable_words(found), _exactness([run for _, run in _sides(found)])]
     if found.unknown:
         pieces.insert(1, f"Not known to be equal: {', '.join(found.unknown)}.")
-    if load := comparison_load_words(found):
-        pieces.append(f"{load[0].upper()}{load[1:]}: times say less.")
-    return notice(" ".join(pieces), kind="good" if found.comparable else "bad")
+    if load := found.load_words:
+        pieces.append(f"{load[0].upper()}{load[1:]}: no difference between times is shown.")
+    kind = "bad" if not found.comparable else "good" if found.is_time_shown else "warn"
+    return notice(" ".join(pieces), kind=kind)
 
 
 def verdict(library: Library, view: View) -> Component:
-    """The comparison's own sentence, word for word."""
+    """The comparison's own words: the line, and what it stands on."""
     found = library.comparison(view.baseline, view.candidate)
     if not isinstance(found, Comparison) or view.baseline == view.candidate:
         return None
-    return html.P(found.verdict, className="verdict", id="verdict")
+    findings = html.Ul([html.Li(finding) for finding in found.findings])
+    return html.Div([html.P(found.headline, className="verdict"), findings], id="verdict")
 
 
 def tiles(library: Library, view: View) -> Component:

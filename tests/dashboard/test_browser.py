@@ -79,7 +79,7 @@ def test_the_numbers_on_screen_are_those_of_compare_as_json(site: str, demo: Dem
     with open_page(site) as opened:
         opened.page.wait_for_selector("#verdict")
         opened.page.wait_for_selector("[data-metric]")
-        assert opened.page.inner_text("#verdict") == document["verdict"]
+        assert opened.page.inner_text("#verdict .verdict") == document["headline"]
         for name in TILES:
             shown = opened.page.locator(f"[data-metric='{name}']")
             for side in ("baseline", "candidate"):
@@ -132,7 +132,7 @@ def test_zooming_into_the_timeline_refines_it(site: str) -> None:
 
 
 def test_the_first_screen_is_told_by_the_page_itself_before_any_script_ran(site: str, demo: Demo) -> None:
-    verdict = compare(read_path(demo.baseline)[0], read_path(demo.candidate)[0]).verdict
+    verdict = compare(read_path(demo.baseline)[0], read_path(demo.candidate)[0]).headline
     with open_page(site, scripts=False) as opened:
         assert opened.page.inner_text("#preview .verdict") == verdict
         assert opened.page.locator("#preview [data-metric]").count() == len(TILES)

@@ -64,7 +64,9 @@ def test_the_volume_table_pairs_counts_and_bytes_and_names_the_closed_form() -> 
 
 def test_the_verdict_comes_first_and_word_for_word() -> None:
     comparison = compare(make_analysis(), make_analysis(name="sp2", layout=Layout(tp=2, sp=True)))
-    assert text(comparison_sections(comparison)).splitlines()[0] == comparison.verdict
+    lines = text(comparison_sections(comparison)).splitlines()
+    assert lines[0] == comparison.headline
+    assert lines[1 : 1 + len(comparison.findings)] == [f"- {finding}" for finding in comparison.findings]
     assert comparison_document(comparison)["verdict"] == comparison.verdict
 
 

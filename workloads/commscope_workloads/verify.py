@@ -15,7 +15,6 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from commscope.record.handover.facts import write_whole
 from commscope.record.handover.request import encode
 from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import open_timelines
@@ -24,6 +23,7 @@ from commscope.schema import Phase
 from commscope.theory.memory import activation_bytes
 from commscope.theory.volume import VolumeRow, step_volume
 from commscope.trace import Layout
+from commscope.whole import write_whole
 from commscope_workloads.config import Config
 from commscope_workloads.data_parallel import Replicated, Zero1, data_parallel
 from commscope_workloads.layouts import Case, cases

@@ -5,6 +5,7 @@ Attributed events in; an exact partition of each window out.
 
 from __future__ import annotations
 
+from commscope.analysis.breakdown.exposed_kinds import with_exposed_kinds
 from commscope.analysis.breakdown.partition import Owned, breakdown_of, host_bound_time
 
-__all__ = ["Owned", "breakdown_of", "host_bound_time"]
+__all__ = ["Owned", "breakdown_of", "host_bound_time", "with_exposed_kinds"]

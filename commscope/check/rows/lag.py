@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER
-from commscope.check.samples.statistics import Decision, Rule, Sample, decide
+from commscope.compare.decision import Decision, Rule, Sample, decide
 from commscope.compare.measurement import Measurement
 
 

@@ -12,7 +12,7 @@ from commscope.check.rows.why_slower import why_straggler
 from commscope.check.rules.budgets import Budget
 from commscope.check.rules.limits import Limit, check_unit
 from commscope.check.samples.sides import Sides, measurements, middle, why_missing
-from commscope.check.samples.statistics import Rule
+from commscope.compare.decision import Rule
 from commscope.compare.measurement import PROFILED
 from commscope.errors import BudgetProblem
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from commscope.check.samples.snapshot import Snapshot
-from commscope.check.samples.statistics import Sample
+from commscope.compare.decision import Sample
 from commscope.compare.measurement import PROFILED, UNPROFILED, Measurement, whole
 
 STEP_TIME = "step.time"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from commscope.schema import RUN_SCHEMA
 from commscope.trace import Gap, RunInfo
 
 MANIFEST = "run.json"
+SEAL = "digest"  # key of run.json in slim runs: of all other keys
 LIMIT_BYTES = 256 << 20
 
 
@@ -34,7 +36,30 @@ def read_manifest(folder: Path) -> tuple[RunInfo, tuple[Gap, ...]]:
         return bare, (_bad(path, "it is not JSON"),)
     if not isinstance(said, dict) or said.get("schema") != RUN_SCHEMA:
         return bare, (_bad(path, f"its schema is not {RUN_SCHEMA}"),)
-    return _converted(bare, said)
+    sealed = said.pop(SEAL, None)
+    info, gaps = _converted(bare, said)
+    return info, gaps if sealed in (None, _digest(said)) else (*gaps, _changed(path))
+
+
+def sealed_manifest(info: RunInfo) -> bytes:
+    """run.json of a slim run; the digest in it tells when it is changed later."""
+    told: dict[str, Any] = msgspec.to_builtins(info, enc_hook=str)
+    told.pop("path", None)
+    content = msgspec.json.decode(msgspec.json.encode({"schema": RUN_SCHEMA, **told}))
+    return msgspec.json.format(msgspec.json.encode({**content, SEAL: _digest(content)}), indent=1) + b"\n"
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.blake2b(msgspec.json.encode(content, order="sorted"), digest_size=20).hexdigest()
+
+
+def _changed(path: Path) -> Gap:
+    return Gap(
+        "changed_manifest",
+        f"{path.name} is not what was written when the run was made slim: damaged, or changed by hand",
+        cost="layout, model, step times and memory may be wrong",
+        hint=f"make the run slim again, or take out the line {SEAL!r} if the change is meant",
+    )
 
 
 def _converted(bare: RunInfo, said: dict[str, Any]) -> tuple[RunInfo, tuple[Gap, ...]]:

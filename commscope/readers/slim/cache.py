@@ -1,28 +1,27 @@
-"""The cache beside a run.
+"""The cache of large traces.
 
-Takes a part and its reader, gives the trace from Parquet when the file's content is unchanged.
+Takes a part and its reader, gives the trace from the user's cache where the file's content is unchanged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from commscope.errors import UnreadableTrace
+from commscope.readers.files.user_cache import drop_oldest, entry_in, user_cache
 from commscope.readers.slim.parquet_file import read_trace, write_trace
 from commscope.schema import EVENTS_SCHEMA_VERSION
 from commscope.trace import RankPart, RankTrace, RunInfo
 
-FOLDER = ".commscope"
+KIND = "traces"
 # Below this size the trace itself is read in a fraction of a second.
 WORTH_BYTES = 4 << 20
 OFF = "COMMSCOPE_NO_CACHE"
 READING = 2  # raised whenever a reader takes something else from the same file
-_UNSAFE = re.compile(r"[^\w.-]")
 
 Read = Callable[[RankPart, RunInfo], RankTrace]
 
@@ -30,25 +29,24 @@ Read = Callable[[RankPart, RunInfo], RankTrace]
 def read_cached(part: RankPart, info: RunInfo, read: Read) -> RankTrace:
     """The part's trace, from the cache if that is sound; a folder that cannot be written is no error."""
     content = None if os.environ.get(OFF) or not _is_worth(part.path) else _key_if_readable(part)
-    if content is None:
+    folder = None if content is None else user_cache(KIND)
+    if content is None or folder is None:
         return read(part, info)
-    place = cache_path(part)
-    found = _lookup(place, content)
+    found = _lookup(folder, content)
     if found is not None:
         return replace(found, rank=part.rank)
     trace = read(part, info)
     try:
-        place.parent.mkdir(exist_ok=True)
-        write_trace(trace, place, content=content)
+        write_trace(trace, folder / entry_name(content), content=content)
     except OSError:
         return trace
+    drop_oldest(folder)
     return trace
 
 
-def cache_path(part: RankPart) -> Path:
-    """Where a part's cache lies."""
-    chosen = "." + _UNSAFE.sub("-", part.selector) if part.selector else ""
-    return part.path.parent / FOLDER / f"{part.path.name}{chosen}.parquet"
+def entry_name(content: str) -> str:
+    """The name of an entry: of what it was made from, wherever that lies."""
+    return f"{content}.parquet"
 
 
 def content_key(part: RankPart) -> str:
@@ -75,11 +73,13 @@ def _is_worth(path: Path) -> bool:
         return False
 
 
-def _lookup(place: Path, content: str) -> RankTrace | None:
-    if not place.is_file():
+def _lookup(folder: Path, content: str) -> RankTrace | None:
+    """What is kept for this content; None where there is nothing, or nothing sound."""
+    entry = entry_in(folder, entry_name(content))
+    if entry is None:
         return None
     try:
-        trace, written_for = read_trace(place)
+        trace, written_for = read_trace(entry)
     except UnreadableTrace:
         return None
     return trace if written_for == content else None

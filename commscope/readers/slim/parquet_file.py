@@ -5,8 +5,10 @@ Every file says its schema and the content it came from.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from commscope.errors import UnreadableTrace
+from commscope.errors import CommScopeError, UnreadableTrace
 from commscope.readers.files.claims import believed, holds_rows, holds_text, world_gaps
 from commscope.schema import EVENTS_SCHEMA_VERSION, Source
 from commscope.trace import (
@@ -31,6 +33,7 @@ from commscope.trace import (
 
 MAGIC = b"PAR1"
 KEY = b"commscope"
+DIGEST_KEY = b"commscope.digest"  # absent from files of version 0.2 and before
 _COLUMNS = {
     "kind": np.uint8,
     "name_id": np.int32,
@@ -85,7 +88,7 @@ def write_trace(trace: RankTrace, path: Path, *, content: str, level: int = 3) -
     beside = msgspec.json.encode(_beside(trace, content, first_ns))
     packed = pa.compress(beside, codec="zstd", asbytes=True)
     head = str(len(beside)).encode() + b":" + packed.hex().encode()
-    table = table.replace_schema_metadata({KEY: head})
+    table = table.replace_schema_metadata({KEY: head, DIGEST_KEY: _digest(head, columns).encode()})
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -96,6 +99,7 @@ def write_trace(trace: RankTrace, path: Path, *, content: str, level: int = 3) -
                 compression_level=level,
                 use_dictionary=[name for name in columns if name not in _DELTAS],
                 column_encoding=dict.fromkeys(_DELTAS, "DELTA_BINARY_PACKED"),
+                write_page_checksum=True,
             )
         Path(name).chmod(0o644)
         Path(name).replace(path)
@@ -128,13 +132,23 @@ def _beside(trace: RankTrace, content: str, first_ns: int) -> Beside:
     )
 
 
+def _digest(head: bytes, columns: Mapping[str, Any]) -> str:
+    """Of everything a file says: its pages have checksums, but what tells where they lie has none."""
+    digest = hashlib.sha256(head)  # faster than blake2b where the processor knows it
+    for name in ("start_ns", "length_ns", *_COLUMNS):
+        values = np.ascontiguousarray(columns[name], dtype=_COLUMNS.get(name, np.int64))
+        digest.update(f"|{name}|{len(values)}|".encode())
+        digest.update(values.data)
+    return digest.hexdigest()
+
+
 def read_beside(path: Path) -> Beside:
     """What a file says of itself. Raises UnreadableTrace where it is not ours or damaged."""
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (OSError, ValueError) as error:
+        metadata = pq.read_metadata(path).metadata or {}
+    except Exception as error:
         raise _damaged(path) from error
     return _unpacked(metadata.get(KEY), path)
 
@@ -162,7 +176,7 @@ def _unpacked(head: bytes | None, path: Path) -> Beside:
                 hint="run `commscope slim` again on the traces it came from",
             )
         return _BESIDE.decode(text)
-    except (ValueError, OSError, AttributeError, msgspec.MsgspecError) as error:
+    except (ValueError, OSError, AttributeError, MemoryError, msgspec.MsgspecError) as error:
         raise _damaged(path) from error
 
 
@@ -177,8 +191,9 @@ def read_trace(path: Path) -> tuple[RankTrace, str]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            beside = _unpacked((file.schema_arrow.metadata or {}).get(KEY), path)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            told = file.metadata.metadata or {}
+            beside = _unpacked(told.get(KEY), path)
             if not holds_rows(path.stat().st_size, file.metadata.num_rows):
                 raise _damaged(path)
             # One column at a time, so that Arrow's copy and ours of all columns never stand side by side.
@@ -186,7 +201,12 @@ def read_trace(path: Path) -> tuple[RankTrace, str]:
                 name: file.read(columns=[name], use_threads=False).column(0).to_numpy()
                 for name in ("start_ns", "length_ns", *_COLUMNS)
             }
-    except (OSError, ValueError, KeyError) as error:
+        digest = told.get(DIGEST_KEY)
+        if digest is not None and digest.decode("ascii", "replace") != _digest(told[KEY], columns):
+            raise _damaged(path)
+    except CommScopeError:
+        raise
+    except Exception as error:
         raise _damaged(path) from error
     return _trace(beside, columns, path), beside.content
 

@@ -5,26 +5,27 @@ Takes a Run, gives a folder of small Parquet files and run.json that fits into a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
 
-import msgspec
 import numpy as np
 
 from commscope.errors import UnreadableTrace, UsageProblem
 from commscope.readers.files.claims import believed
-from commscope.readers.runs.discover import bare_info, rank_said, rank_twice
-from commscope.readers.runs.manifest import MANIFEST, read_manifest
+from commscope.readers.runs.discover import bare_info, rank_said, rank_twice, trace_files
+from commscope.readers.runs.manifest import MANIFEST, read_manifest, sealed_manifest
 from commscope.readers.slim.cache import Read, content_key
 from commscope.readers.slim.parquet_file import MAGIC, read_beside, read_trace, write_trace
-from commscope.schema import NO_VALUE, RUN_SCHEMA, EventKind, Source
-from commscope.trace import RankPart, RankTrace, Run, RunInfo, SyncFacts
+from commscope.schema import NO_VALUE, EventKind, Source
+from commscope.trace import Gap, RankPart, RankTrace, Run, RunInfo, SyncFacts
+from commscope.whole import overlaps, replace_whole
 
 NAME = "columnar"
 SMALLEST = 19
 MODULE_FRAME = "nn.Module: "
+_OURS = re.compile(r"rank\d+\.parquet")
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -63,40 +64,68 @@ def columnar_run(path: Path, files: list[Path], ranks: Mapping[str, int]) -> Run
     return Run(info, tuple(parts[rank] for rank in sorted(parts)), gaps)
 
 
-def slim(run: Run, out: Path, read_part: Read) -> tuple[Path, ...]:
-    """Write a run in its small form; run.json last, so that its presence means the folder is whole.
+def slim(run: Run, out: Path, read_part: Read, *, replace_run: bool = False) -> tuple[Path, ...]:
+    """Write a run in its small form, whole or not at all; gives the files written, run.json last.
 
     Python frames are left out but for those of modules, which tell layers. Raises UsageProblem where `out`
-    already holds
-    something.
+    already holds something, unless it is a slim run to replace, and where it holds the run itself;
+    UnreadableTrace where a damaged run would replace a slim one.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if any(overlaps(path, out) for path in (*(part.path for part in run.parts), run.info.path)):
+        raise UsageProblem(
+            "the output is the run itself, or holds it", where=str(out), hint="name another folder"
+        )
+    is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if is_taken and not replace_run:
         raise UsageProblem(
             "the output is already there", where=str(out), hint="name a new folder, or use --force"
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        written = []
+    if is_taken and not _is_slim_run(out):
+        raise UsageProblem(
+            "the output is no slim run", where=str(out), hint="--force replaces slim runs only"
+        )
+
+    def make(folder: Path) -> list[str]:
+        names = []
         for part in run.parts:
-            place = out / f"rank{part.rank}.parquet"
-            trace = without_python(read_part(part, run.info))
-            write_trace(trace, place, content=content_key(part), level=SMALLEST)
-            written.append(place)
-        manifest = out / MANIFEST
-        manifest.write_bytes(msgspec.json.format(msgspec.json.encode(_manifest(run.info)), indent=1) + b"\n")
+            trace = read_part(part, run.info)
+            if is_taken:
+                _require_undamaged((*run.gaps, *trace.gaps), part, out)
+            names.append(f"rank{part.rank}.parquet")
+            write_trace(without_python(trace), folder / names[-1], content=content_key(part), level=SMALLEST)
+        (folder / MANIFEST).write_bytes(sealed_manifest(run.info))
+        return [*names, MANIFEST]
+
+    try:
+        return tuple(out / name for name in replace_whole(out, make, _is_of_slim_run))
     except OSError as error:
         raise UnreadableTrace(
             f"cannot write: {error.strerror}",
             where=str(out),
             hint="check the folder and the space on the disk",
         ) from error
-    return (*written, manifest)
 
 
-def _manifest(info: RunInfo) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(info, enc_hook=str)
-    told.pop("path", None)
-    return {"schema": RUN_SCHEMA, **told}
+def _is_of_slim_run(path: PurePath) -> bool:
+    return str(path) == MANIFEST or _OURS.fullmatch(str(path)) is not None
+
+
+def _is_slim_run(folder: Path) -> bool:
+    """Whether a folder holds a slim run and no other traces."""
+    if not folder.is_dir() or not (folder / MANIFEST).is_file():
+        return False
+    traces = trace_files(folder)
+    return bool(traces) and all(_OURS.fullmatch(file.name) for file in traces)
+
+
+def _require_undamaged(gaps: Iterable[Gap], part: RankPart, out: Path) -> None:
+    lost = next((gap for gap in gaps if gap.is_damage), None)
+    if lost is not None:
+        raise UnreadableTrace(
+            f"a damaged run would replace a slim one: {lost.message}",
+            where=f"{part.path} -> {out}",
+            hint="name a new folder for it; what is there was left as it was",
+        )
 
 
 def without_python(trace: RankTrace) -> RankTrace:

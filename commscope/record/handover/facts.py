@@ -15,6 +15,7 @@ from commscope.record.handover.links import Link
 from commscope.record.handover.load import CpuUse
 from commscope.record.handover.request import encode
 from commscope.trace import Gap, LedgerRow, ProcessGroup, RankMemory, StepTime
+from commscope.whole import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +80,6 @@ def error_path(folder: Path, rank: int) -> Path:
 def beat_path(folder: Path, rank: int) -> Path:
     """The last step of one rank."""
     return folder / f"rank{rank}.beat.json"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or none."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_facts(folder: Path, facts: RankFacts) -> None:

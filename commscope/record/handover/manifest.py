@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from commscope.record.handover.facts import RankError, RankFacts, write_whole
+from commscope.record.handover.facts import RankError, RankFacts
 from commscope.record.handover.load import OtherLoad, other_load
 from commscope.record.handover.request import MANIFEST, RecordRequest, encode
 from commscope.schema import RUN_SCHEMA
 from commscope.trace import Gap, ProcessGroup
+from commscope.whole import write_whole
 
 
 def manifest(
@@ -26,7 +27,7 @@ def manifest(
     no_links = not facts or any(gap.code == "no_links" for rank in facts for gap in rank.gaps)
     return {
         "schema": RUN_SCHEMA,
-        "name": request.output.name,
+        "name": request.place.name,
         "complete": complete,
         "workload": (first.workload if first else None) or request.workload,
         "backend": first.backend if first else None,

@@ -5,14 +5,29 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 
 from commscope.errors import RecordFailed, UsageProblem
-from commscope.record.handover.facts import read_all_facts, write_whole
+from commscope.record.handover.facts import read_all_facts
 from commscope.record.handover.manifest import write_manifest
-from commscope.record.handover.request import MANIFEST, REQUEST, RecordRequest, encode
+from commscope.record.handover.request import MANIFEST, REQUEST, WORK_FOLDER, RecordRequest, encode
+from commscope.whole import take_place, write_whole
 
+UNFINISHED = ".unfinished"  # ends the name of a recording that is to replace a run
 _TRACES = ("rank*.json.gz", "rank*.sqlite", "rank*.nsys-rep")
+_LOGS = ("logs/rank*.stdout.log", "logs/rank*.stderr.log")
+
+
+def beside_the_old(request: RecordRequest, *, is_alone: bool) -> RecordRequest:
+    """With force the run is recorded beside an earlier one, which stays as it is until the new one is whole.
+
+    Where other launchers or ranks of this run decide the same, it lies beside in any case.
+    """
+    if not request.force or (is_alone and not request.output.exists()):
+        return request
+    beside = request.output.with_name(request.output.name + UNFINISHED)
+    return replace(request, output=beside, replaces=request.output)
 
 
 def prepare_output(request: RecordRequest) -> None:
@@ -22,7 +37,8 @@ def prepare_output(request: RecordRequest) -> None:
     """
     output = request.output
     try:
-        if request.nodes.rank == 0 and output.exists() and not _is_free(request):
+        if request.nodes.rank == 0:
+            _require_replaceable(request)
             _clear(request)
         (request.work_folder / "logs").mkdir(parents=True, exist_ok=True)
         if request.nodes.rank > 0:
@@ -52,23 +68,42 @@ def _is_free(request: RecordRequest) -> bool:
     return not found or (found == [request.work_folder] and _joining(request).exists())
 
 
+def _require_replaceable(request: RecordRequest) -> None:
+    """Raise UsageProblem where the run, or what it is recorded into, would replace something else."""
+    for folder in dict.fromkeys((request.place, request.output)):
+        if not folder.exists() or (folder == request.output and _is_free(request)):
+            continue
+        if not request.force:
+            raise UsageProblem(
+                "the output exists", where=str(folder), hint="--force replaces it, --output chooses another"
+            )
+        if not _is_recorded(folder):
+            raise UsageProblem(
+                "the output exists and is no recorded run",
+                where=str(folder),
+                hint="choose another with --output",
+            )
+
+
+def _is_recorded(folder: Path) -> bool:
+    return folder.is_dir() and any(_is_of_run(PurePath(path.name)) for path in folder.iterdir())
+
+
+def _is_of_run(path: PurePath) -> bool:
+    """Whether a path inside a run folder is one that a recording, or slim, writes."""
+    names = (MANIFEST, "rank*.parquet", *_TRACES, *_LOGS)
+    return path.parts[0] == WORK_FOLDER or any(fnmatchcase(str(path), name) for name in names)
+
+
 def _clear(request: RecordRequest) -> None:
+    """Make room for what is recorded beside an earlier run: what an attempt before left there goes."""
     output = request.output
-    if not request.force:
-        raise UsageProblem(
-            "the output exists", where=str(output), hint="--force replaces it, --output chooses another"
-        )
-    traces = [path for name in _TRACES for path in output.glob(name)] if output.is_dir() else []
-    if not traces and not (output / MANIFEST).exists() and not request.work_folder.exists():
-        raise UsageProblem(
-            "the output exists and is no recorded run", where=str(output), hint="choose another with --output"
-        )
-    (output / MANIFEST).unlink(missing_ok=True)
-    for trace in traces:
-        trace.unlink()
+    if request.replaces is None or not output.exists() or _is_free(request):
+        return
+    for path in [file for name in (MANIFEST, *_TRACES, *_LOGS) for file in output.glob(name)]:
+        path.unlink()
     if not _joining(request).exists():
         shutil.rmtree(request.work_folder, ignore_errors=True)
-    shutil.rmtree(output / "logs", ignore_errors=True)
 
 
 def finish(request: RecordRequest) -> None:
@@ -86,9 +121,11 @@ def finish(request: RecordRequest) -> None:
         if request.script:
             _keep_logs(request)
         write_manifest(request, facts)
+        shutil.rmtree(request.work_folder, ignore_errors=True)
+        if request.replaces is not None:
+            take_place(request.output, request.replaces, _is_of_run)
     except OSError as error:
         raise _unwritable(error, request.output) from error
-    shutil.rmtree(request.work_folder, ignore_errors=True)
 
 
 def finish_together(request: RecordRequest, rank: int, patience_s: float = 60.0) -> None:

@@ -51,11 +51,17 @@ class RecordRequest:
     threads: int = 1  # OMP_NUM_THREADS of a rank
     nsys: bool = False
     command: tuple[str, ...] = ()  # as the user typed it
+    replaces: Path | None = None  # the run whose place the output takes once it is whole
 
     @property
     def world_size(self) -> int:
         """Ranks over all nodes."""
         return self.nproc * self.nodes.count
+
+    @property
+    def place(self) -> Path:
+        """Where the run lies in the end."""
+        return self.replaces or self.output
 
     @property
     def work_folder(self) -> Path:

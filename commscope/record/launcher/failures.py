@@ -110,7 +110,7 @@ def _exit_codes(error: BaseException) -> dict[int, int] | None:
 
 
 def _failed(what: str, where: str, exit_code: int, logs: str) -> RecordFailed:
-    hint = f"the run is marked incomplete; logs of the ranks are in {logs}"
+    hint = f"logs of the ranks are in {logs}"
     failed = RecordFailed(what, where=where, hint=hint + shared_memory_problem())
     failed.exit_code = exit_code or 1
     return failed

@@ -15,14 +15,14 @@ import socket
 import sys
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from commscope.errors import BackendProblem, CommScopeError, RecordFailed, UsageProblem
-from commscope.record.handover.facts import Beat, read_all_errors, read_all_facts
+from commscope.record.handover.facts import Beat, RankError, read_all_errors, read_all_facts
 from commscope.record.handover.manifest import write_manifest
-from commscope.record.handover.output import finish, prepare_output
+from commscope.record.handover.output import beside_the_old, finish, prepare_output
 from commscope.record.handover.request import REQUEST, Nodes, RecordRequest, require_script, validate
 from commscope.record.launcher.failures import diagnose
 from commscope.record.launcher.watch import Watch
@@ -43,10 +43,11 @@ def record(request: RecordRequest, on_progress: OnProgress | None = None) -> Pat
     request = replace(request, output=request.output.absolute())
     validate(request)
     require_script(request.script)
+    request = beside_the_old(request, is_alone=request.nodes.count == 1)
     run_ranks(request, on_progress)
     if request.nodes.rank == 0:
         finish(request)
-    return request.output
+    return request.place
 
 
 def run_ranks(request: RecordRequest, on_progress: OnProgress | None = None) -> None:
@@ -125,21 +126,34 @@ def quiet_elastic() -> None:
 def _failure(request: RecordRequest, error: BaseException, hung: str) -> BaseException:
     """The error the user sees; what the ranks saved stays, marked incomplete."""
     errors = read_all_errors(request.work_folder)
-    if request.nodes.rank == 0 and any(request.output.glob("rank*.json.gz")):
-        found = [replace(facts, complete=False) for facts in read_all_facts(request.work_folder)]
-        with contextlib.suppress(OSError):  # a folder without run.json is incomplete too
-            write_manifest(request, found, errors)
+    left = _mark_incomplete(request, errors)
     signal_number = int(getattr(error, "sigval", 0) or 0)
     if isinstance(error, KeyboardInterrupt) or signal_number == signal.SIGINT:
         return KeyboardInterrupt()
     if signal_number:
         name = signal.Signals(signal_number).name
-        stopped = RecordFailed(
-            f"stopped by {name}", where=str(request.output), hint="the run is marked incomplete"
-        )
+        stopped = RecordFailed(f"stopped by {name}", where=str(request.output), hint=left)
         stopped.exit_code = 128 + signal_number
         return stopped
-    return error if isinstance(error, CommScopeError) else diagnose(request, error, errors, hung)
+    told = error if isinstance(error, CommScopeError) else diagnose(request, error, errors, hung)
+    told.hint = "; ".join(part for part in (told.hint, left) if part)
+    return told
+
+
+def _mark_incomplete(request: RecordRequest, errors: Sequence[RankError]) -> str:
+    """Write what is known of a run that failed, traces or none, so that nobody takes it for a whole one.
+
+    Gives what was left, in words.
+    """
+    kept = f"; the earlier run in {request.replaces} is as it was" if request.replaces else ""
+    if request.nodes.rank > 0:
+        return f"the first node tells what became of the run{kept}"
+    found = [replace(facts, complete=False) for facts in read_all_facts(request.work_folder)]
+    try:
+        write_manifest(request, found, errors)
+    except OSError as error:
+        return f"run.json could not be written: {error.strerror}{kept}"
+    return f"the run is marked incomplete{kept}"
 
 
 def _require_torch() -> None:

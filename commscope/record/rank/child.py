@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 
 from commscope.errors import BackendProblem, CommScopeError
-from commscope.record.handover.facts import RankError, error_path, write_facts, write_pid, write_whole
+from commscope.record.handover.facts import RankError, error_path, write_facts, write_pid
 from commscope.record.handover.request import RecordRequest, decode_request, encode
 from commscope.record.handover.stacks import LIBRARY_FOLDERS, write_stack_on_signal
 from commscope.record.handover.step_plan import Plan
@@ -31,6 +31,7 @@ from commscope.record.rank.collect import collect_facts
 from commscope.record.rank.context import RankContext
 from commscope.record.rank.script import run_script
 from commscope.record.rank.session import Rank, Session
+from commscope.whole import write_whole
 
 _PR_SET_PDEATHSIG = 1
 

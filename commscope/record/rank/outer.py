@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from commscope.errors import RecordFailed
-from commscope.record.handover.output import finish_together, prepare_output
+from commscope.record.handover.output import beside_the_old, finish_together, prepare_output
 from commscope.record.handover.request import RecordRequest, validate
 from commscope.record.rank.program import Program
 from commscope.record.rank.session import Rank
@@ -34,7 +34,7 @@ def outer_request(
     """The request of a run whose ranks somebody else started; rank 0 makes its folder."""
     rank = this_rank()
     name = script[1] if script[0] == "-m" else Path(script[0]).name
-    request = RecordRequest(
+    asked = RecordRequest(
         output.absolute(),
         name,
         tuple(script),
@@ -44,7 +44,8 @@ def outer_request(
         force=force,
         command=tuple(script),
     )
-    validate(request)
+    validate(asked)
+    request = beside_the_old(asked, is_alone=rank.world_size == 1)
     ready = request.work_folder / f"launch-{launch_name()}"
     if rank.rank == 0:
         prepare_output(request)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import pickle
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 import commscope
 from commscope import engine
@@ -19,11 +15,14 @@ from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis, RankAnalysis
 from commscope.readers import open_run, read_rank
 from commscope.readers.doctor import Finding, RankHealth, diagnose, health_of
+from commscope.readers.files.user_cache import drop_oldest, entry_in, user_cache
 from commscope.readers.runs.manifest import MANIFEST
 from commscope.trace import RankPart, RunInfo
+from commscope.whole import write_whole
+from commscope_dashboard.runs.kept import packed, unpacked
 
+KIND = "analyses"
 _CHUNK_BYTES = 1 << 20
-T = TypeVar("T")
 
 
 def read_path(path: Path) -> tuple[Analysis, tuple[Finding, ...]]:
@@ -35,35 +34,33 @@ def read_path(path: Path) -> tuple[Analysis, tuple[Finding, ...]]:
 
 
 def read_cached(path: Path) -> tuple[Analysis, tuple[Finding, ...]]:
-    """The same, from the cache where these very files were read by this very code before.
+    """The same, from the user's cache where these very files were read by this very code before."""
+    run = open_run(path)
+    folder = user_cache(KIND)
+    if folder is None:
+        return read_path(path)
+    name = _digest(path, sorted({part.path for part in run.parts} | {run.info.path / MANIFEST}))
+    kept = _kept(folder, name)
+    if kept is not None:
+        return kept
+    made = read_path(path)
+    with contextlib.suppress(OSError, TypeError, ValueError):  # a full disk only costs the cache
+        write_whole(folder / name, packed(made))
+        drop_oldest(folder)
+    return made
 
-    The cache is a private folder of the user; entries are pickles that only this program wrote.
-    """
-    return _cached(path, "read", tuple, read_path)
+
+def _kept(folder: Path, name: str) -> tuple[Analysis, tuple[Finding, ...]] | None:
+    entry = entry_in(folder, name)
+    try:
+        return None if entry is None else unpacked(entry.read_bytes())
+    except OSError:
+        return None
 
 
 def _analyze_and_examine(part: RankPart, info: RunInfo) -> tuple[RankAnalysis, RankHealth]:
     trace = read_rank(part, info)
     return analyze_rank(trace), health_of(trace)
-
-
-def _cached(path: Path, what: str, kind: type[T], make: Callable[[Path], T]) -> T:
-    run = open_run(path)
-    files = sorted({part.path for part in run.parts} | {run.info.path / MANIFEST})
-    entry = cache_folder() / f"{_digest(path, files)}.{what}"
-    kept = _kept(entry)
-    if isinstance(kept, kind):
-        return kept
-    made = make(path)
-    _keep(entry, made)
-    return made
-
-
-def cache_folder() -> Path:
-    """Where analyses are kept: COMMSCOPE_CACHE, else the user's cache folder."""
-    said = os.environ.get("COMMSCOPE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(said) if said else Path(base) / "commscope"
 
 
 def _digest(path: Path, files: Iterable[Path]) -> str:
@@ -89,20 +86,3 @@ def _feed(digest: hashlib.blake2b, file: Path) -> None:
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
-
-
-def _kept(entry: Path) -> object:
-    try:
-        with entry.open("rb") as stream:
-            return pickle.load(stream)
-    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError):
-        return None
-
-
-def _keep(entry: Path, made: object) -> None:
-    """Moved into place when whole, so that no reader sees half; a full disk only costs the cache."""
-    with contextlib.suppress(OSError):
-        entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=entry.parent, delete=False) as stream:
-            pickle.dump(made, stream, protocol=pickle.HIGHEST_PROTOCOL)
-        Path(stream.name).replace(entry)

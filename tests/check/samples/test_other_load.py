@@ -115,7 +115,7 @@ def test_the_typical_load_is_the_median_run_s() -> None:
 
 
 def test_compare_tells_it_where_it_matters() -> None:
-    said = "Other programs kept busy 1.4 of 2 cores in sp and 0.05 of 2 cores in tp2: times say less."
+    said = "Other programs kept busy 1.4 of 2 cores in sp and 0.05 of 2 cores in tp2: no difference between times is shown."
     busy = compare(make_analysis(host=QUIET), make_analysis(name="sp", host=BUSY))
     assert said in text(comparison_sections(busy))
     assert said in comparison_html(busy)

@@ -13,7 +13,7 @@ from commscope.errors import UnreadableTrace, UsageProblem
 from commscope.readers import open_run, read_rank, slim
 from commscope.readers.slim import cache, parquet_file
 from commscope.schema import EventKind, Source
-from commscope.trace import RankTrace
+from commscope.trace import RankPart, RankTrace
 from tests.readers.chrome_files import kernel, names, op, text_of, write
 
 EVENTS = [
@@ -66,10 +66,18 @@ def run_folder(folder: Path, ranks: int = 2) -> Path:
 
 
 @pytest.fixture
-def caching(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Caches files of every size."""
+def caching(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Caches files of every size, in this folder."""
+    folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr(cache, "WORTH_BYTES", 1)
     monkeypatch.delenv(cache.OFF, raising=False)
+    monkeypatch.setenv("COMMSCOPE_CACHE", str(folder))
+    return folder
+
+
+def entry_of(part: RankPart, caching: Path) -> Path:
+    """Where the trace of a part is kept."""
+    return caching / cache.KIND / cache.entry_name(cache.content_key(part))
 
 
 @pytest.mark.usefixtures("caching")
@@ -93,12 +101,11 @@ def test_a_cache_of_other_content_is_refused(tmp_path: Path) -> None:
     assert names(read_rank(run.parts[0], run.info)) == ["new"]
 
 
-@pytest.mark.usefixtures("caching")
 @pytest.mark.parametrize("damage", [b"", b"PAR1", b"nonsense" * 100])
-def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_cache_is_made_anew(caching: Path, tmp_path: Path, damage: bytes) -> None:
     run = open_run(run_folder(tmp_path, 1))
     trace = read_rank(run.parts[0], run.info)
-    place = cache.cache_path(run.parts[0])
+    place = entry_of(run.parts[0], caching)
     whole = place.read_bytes()
     place.write_bytes(damage)
     same(trace, read_rank(run.parts[0], run.info))
@@ -107,27 +114,27 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     assert place.stat().st_size == len(whole)
 
 
-@pytest.mark.usefixtures("caching")
-def test_a_cache_of_another_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_of_another_schema_is_refused(
+    caching: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = open_run(run_folder(tmp_path, 1))
     monkeypatch.setattr(parquet_file, "EVENTS_SCHEMA_VERSION", 999)
     read_rank(run.parts[0], run.info)
     monkeypatch.undo()
     with pytest.raises(UnreadableTrace, match="written with schema 999"):
-        parquet_file.read_trace(cache.cache_path(run.parts[0]))
+        parquet_file.read_trace(entry_of(run.parts[0], caching))
 
 
-@pytest.mark.usefixtures("caching")
 def test_a_cache_of_another_way_of_reading_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    caching: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = open_run(run_folder(tmp_path, 1))
     read_rank(run.parts[0], run.info)
     before = cache.content_key(run.parts[0])
-    assert parquet_file.read_trace(cache.cache_path(run.parts[0]))[1] == before
+    assert parquet_file.read_trace(entry_of(run.parts[0], caching))[1] == before
     monkeypatch.setattr(cache, "READING", cache.READING + 1)
     read_rank(run.parts[0], run.info)
-    after = parquet_file.read_trace(cache.cache_path(run.parts[0]))[1]
+    after = parquet_file.read_trace(entry_of(run.parts[0], caching))[1]
     assert after == cache.content_key(run.parts[0]) != before
 
 
@@ -144,7 +151,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch
 def test_small_files_leave_no_cache(tmp_path: Path) -> None:
     run = open_run(run_folder(tmp_path, 1))
     read_rank(run.parts[0], run.info)
-    assert not (tmp_path / cache.FOLDER).exists()
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def _write_often(path: Path, number: int) -> None:
@@ -197,8 +204,11 @@ def test_slimming_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_slim_never_overwrites(tmp_path: Path) -> None:
     run = open_run(run_folder(tmp_path / "run", 1))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("mine")
     with pytest.raises(UsageProblem, match="already there"):
-        slim(run, tmp_path / "run")
+        slim(run, tmp_path / "taken")
+    assert (tmp_path / "taken" / "notes.txt").read_text() == "mine"
 
 
 def test_parquet_that_is_not_ours(tmp_path: Path) -> None:

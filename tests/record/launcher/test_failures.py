@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,37 @@ def test_force_replaces_runs_only_and_never_another_folder(tmp_path: Path) -> No
     with pytest.raises(UsageProblem, match="is no recorded run"):
         record(request(tmp_path, "pass", force=True))
     assert (run / "thesis.tex").exists()
+
+
+@pytest.mark.record
+def test_a_recording_that_fails_leaves_the_earlier_run_as_it_was(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "logs").mkdir(parents=True)
+    for name in ("rank0.json.gz", "run.json", "logs/mine.log"):
+        (run / name).write_bytes(b"precious")
+    with pytest.raises(RecordFailed) as raised:
+        record(request(tmp_path, "raise SystemExit(7)", force=True))
+    assert f"the earlier run in {run} is as it was" in str(raised.value)
+    assert {path.read_bytes() for path in run.rglob("*") if path.is_file()} == {b"precious"}
+    assert len(list(run.rglob("*"))) == 4
+    assert marked_incomplete(tmp_path / "run.unfinished")
+    assert (tmp_path / "run.unfinished" / "run.json").exists()
+
+
+@pytest.mark.record
+def test_a_whole_recording_replaces_the_run_and_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "logs").mkdir(parents=True)
+    for name in ("rank0.json.gz", "rank9.json.gz", "run.json", "logs/mine.log", "logs/rank9.stderr.log"):
+        (run / name).write_bytes(b"old")
+    (tmp_path / "run.unfinished").mkdir()
+    (tmp_path / "run.unfinished" / "rank5.json.gz").write_bytes(b"left by a kill")
+    assert record(request(tmp_path, "pass", force=True)) == run
+    found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert {"rank0.json.gz", "run.json", "logs/mine.log"} <= found
+    assert not found & {"rank9.json.gz", "logs/rank9.stderr.log", "rank5.json.gz"}
+    assert json.loads((run / "run.json").read_bytes())["name"] == "run"
+    assert not (tmp_path / "run.unfinished").exists()
 
 
 def test_an_output_that_cannot_be_made_is_told_before_any_rank_starts(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Is a timed metric of some runs worse than of others? Values of runs -> Decision. The unit is the run.
+"""The one rule of evidence for times: values of runs -> Decision. The unit is the run.
+
+`compare`, `check` and everything that shows their answers say faster or slower by this rule only.
 
 Steps of one run resemble one another more than steps of two runs do, so tests over pooled steps raise alarms
 half of the time. Here each run gives one number, the median over its steps. A change counts when the ratio of
-medians is beyond the budget and beyond 3 median absolute deviations of the baseline's runs, and when no
+medians is beyond the budget and beyond 3 median absolute deviations of the runs of either side, and when no
 candidate run lies among the baseline's. It is sure, and so an error, with at least `min_runs` runs a side and
 when Student's t over the runs, one-sided at 1 %, agrees: three runs a side are apart by chance once in twenty
 times, however noisy the machine. With fewer runs the budget is at least 10 %, and it is a warning. Where one
@@ -14,12 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import atan, cos, inf, pi, sin, sqrt
+from math import inf, log, log1p, sqrt
 from statistics import fmean, median, variance
+
+from scipy.special import stdtr
 
 FEW_RUNS_SHARE = 0.10
 NOISE_FACTOR = 3.0
 SIGNIFICANCE = 0.01
+SMALLEST_CHANGE = 0.03  # of a time, and of the step for a part of it:
+SMALLEST_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,20 @@ def decide(baseline: Sample, candidate: Sample, rule: Rule) -> Decision:
     return Decision(1 if change > 0 else -1, allowed, doubt)
 
 
+def decide_either_way(baseline: Sample, candidate: Sample, step_ns: float, *, questions: int = 1) -> Decision:
+    """The same without a budget, for whoever asks which side is faster; limits are logarithms of ratios.
+
+    Swapping the sides swaps the direction and nothing else. A part below 1 % of the step is as good as none.
+    """
+    least = SMALLEST_SHARE * step_ns or 1.0
+    old, new = (
+        Sample(tuple(log(max(value, least)) for value in side.values)) for side in (baseline, candidate)
+    )
+    longer = max(baseline.middle, candidate.middle, least)
+    allowed = max(log1p(SMALLEST_CHANGE), log1p(least / longer))
+    return decide(old, new, Rule(allowed, scale=1.0, questions=questions))
+
+
 def corroborated(decision: Decision, witnesses: Sequence[Decision]) -> Decision:
     """Sure only if another measure of the same runs surely says the same, where there is one.
 
@@ -96,7 +116,7 @@ def corroborated(decision: Decision, witnesses: Sequence[Decision]) -> Decision:
 
 def _noise(baseline: Sample, candidate: Sample, rule: Rule, *, is_few: bool) -> float:
     """The change that repeated runs may show, in the metric's unit."""
-    noise = NOISE_FACTOR * mad(baseline.values)
+    noise = NOISE_FACTOR * max(mad(baseline.values), mad(candidate.values))
     if not is_few:
         return noise
     spreads = [sample.spread for sample in (baseline, candidate) if sample.spread is not None]
@@ -110,25 +130,14 @@ def _apart(baseline: Sequence[float], candidate: Sequence[float]) -> bool:
 
 
 def p_value(baseline: Sequence[float], candidate: Sequence[float]) -> float:
-    """Student's t with pooled variance over the runs, one-sided; 0 where runs do not scatter."""
+    """Student's t with pooled variance over the runs, one-sided; 0 where runs do not scatter.
+
+    `stdtr` is its distribution function; `scipy.stats` gives the same and takes a second to import.
+    """
     n, m = len(baseline), len(candidate)
     if n < 2 or m < 2:
         return 0.0
     pooled = ((n - 1) * variance(baseline) + (m - 1) * variance(candidate)) / (n + m - 2)
     error = sqrt(pooled * (1 / n + 1 / m))
     t = abs(fmean(candidate) - fmean(baseline)) / error if error else inf
-    return student_tail(t, n + m - 2)
-
-
-def student_tail(t: float, freedom: int) -> float:
-    """P(T > t) for whole degrees of freedom: the series of Abramowitz and Stegun 26.7.3 and 26.7.4."""
-    angle = atan(t / sqrt(freedom))
-    cosine = cos(angle)
-    is_odd = freedom % 2
-    term = cosine if is_odd else 1.0
-    total = term if freedom > 1 else 0.0
-    for k in range(2 + is_odd, freedom, 2):
-        term *= (k - 1) / k * cosine**2
-        total += term
-    inside = 2 / pi * (angle + sin(angle) * total) if is_odd else sin(angle) * total
-    return max(0.0, (1 - inside) / 2)
+    return float(stdtr(n + m - 2, -t))
