@@ -57,6 +57,7 @@ def command(
     Exits 0 when every budget holds, 1 when one is broken, 2 when it could not be told.
     """
     from commscope.check import check, load_config
+    from commscope.check.visited import with_unanswerable
 
     rules = load_config(Path(config) if config else None)
     folder = Path(baseline or rules.baseline or DEFAULT_BASELINE)
@@ -64,7 +65,8 @@ def command(
     known = _baselines(folder, rules, update=update_baseline)
     if update_baseline and not known:
         return _update(analyses, known, folder)
-    verdict = check(analyses, known, rules)
+    verdict = with_unanswerable(check(analyses, known, rules), analyses)
+    verdict = _with_unvisited(verdict, runs, folder, known, rules)
     series = _history(history, jobs) if history else ()
     emit(_render(verdict, series, form), output, force=force)
     _append_summary(verdict)
@@ -79,12 +81,25 @@ def _found(runs: Sequence[str], folder: Path) -> tuple[Path, ...]:
     from commscope.readers.runs.find import find_runs
 
     for run in runs:
-        if not Path(run).exists():
+        if not run or not Path(run).exists():
             raise UsageProblem("no such run", where=run, hint="check the path")
     found = find_runs([Path(run) for run in runs] if runs else [folder])
     if not runs and found == (folder,) and not (folder / "run.json").exists():
         raise UsageProblem("no runs to check", where=str(folder), hint="commscope check RUN --baseline DIR")
     return found
+
+
+def _with_unvisited(
+    verdict: Verdict, runs: Sequence[str], folder: Path, known: dict[str, Baseline], rules: Config
+) -> Verdict:
+    """Who names runs means these; who names folders of them, or nothing, means all that is known."""
+    from commscope.check.visited import with_unmatched, with_unvisited
+    from commscope.readers.runs.find import holds_runs, passed_over
+
+    pointed = [Path(run) for run in runs] or [folder]
+    due = known if any(map(holds_runs, pointed)) else ()
+    lost = [path for path in passed_over(pointed) if path.name not in known or path.parent != folder]
+    return with_unmatched(with_unvisited(verdict, due, lost), rules.patterns, known)
 
 
 def _baselines(folder: Path, rules: Config, *, update: bool) -> dict[str, Baseline]:

@@ -64,6 +64,7 @@ class Config:
     most_other_load: float = MOST_SHARE  # share of the cores: beyond it wall times only warn
     where: str = "defaults"
     names: tuple[str, ...] = field(default=())  # patterns the user wrote: each must match something
+    patterns: tuple[str, ...] = ()  # of runs with rules of their own: each must match a run
 
 
 ZERO = Limit("0")

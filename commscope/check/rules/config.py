@@ -24,12 +24,14 @@ RUN_KEYS = ("metrics", "expect")
 def load_config(path: Path | None = None, *, start: Path | None = None) -> Config:
     """The named file, else the nearest commscope.toml or pyproject.toml of ours, else the defaults."""
     if path is not None:
-        return parse_config(_section(path, _read(path)), str(path))
+        return parse_config(_required(path), str(path))
     folder = (start or Path.cwd()).resolve()
     for parent in (folder, *folder.parents):
         for name in (OWN_FILE, PROJECT_FILE):
             file = parent / name
-            if file.is_file() and (section := _section(file, _read(file))):
+            if not file.is_file():
+                continue
+            if section := _required(file) if name == OWN_FILE else _section(file, _read(file)):
                 return parse_config(section, str(file))
     return Config(budgets=default_budgets())
 
@@ -55,6 +57,7 @@ def parse_config(section: Mapping[str, Any], where: str) -> Config:
         most_other_load=_most_other_load(section, where),
         where=where,
         names=tuple(budget.pattern for budget in budgets if budget.level != "off"),
+        patterns=tuple(runs),
     )
 
 
@@ -119,13 +122,38 @@ def _read(path: Path) -> dict[str, Any]:
         raise BudgetProblem("the budgets are not TOML", where=f"{path}: {problem}", hint=hint) from None
 
 
+def _required(path: Path) -> Mapping[str, Any]:
+    """The part that is ours of a file that is there for nothing else."""
+    section = _section(path, _read(path))
+    if not section:
+        hint = "[tool.commscope.check], or in a file of its own [check]; without --config the defaults hold"
+        raise BudgetProblem("no budgets in this file", where=str(path), hint=hint)
+    return section
+
+
 def _section(path: Path, content: dict[str, Any]) -> Mapping[str, Any]:
     """The part of a file that is ours: in commscope.toml [check] or the whole file."""
     if path.name != PROJECT_FILE and "tool" not in content:
+        if "check" in content:
+            _known(content, ("check",), str(path))
         return _is_table(content.get("check", content), str(path))
+    if path.name == OWN_FILE:
+        _known(content, ("tool",), str(path))
     tool = _is_table(content.get("tool", {}), str(path))
+    if "commscope" not in tool:
+        _refuse_misspelled(tool, path)
     ours = _is_table(tool.get("commscope", {}), f"{path}: tool.commscope")
+    _known(ours, ("check",), f"{path}: tool.commscope")
     return _is_table(ours.get("check", {}), f"{path}: tool.commscope.check")
+
+
+def _refuse_misspelled(tool: Mapping[str, Any], path: Path) -> None:
+    for name, table in tool.items():
+        is_like = difflib.get_close_matches(name.lower(), ["commscope"], n=1, cutoff=0.7)
+        if is_like and isinstance(table, Mapping) and "check" in table:
+            raise BudgetProblem(
+                f"unknown table [tool.{name}]", where=str(path), hint="did you mean commscope?"
+            )
 
 
 def _known(section: Mapping[str, Any], keys: Iterable[str], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from commscope.check.samples.snapshot import Snapshot
 from commscope.errors import UnreadableTrace, UsageProblem
 from commscope.readers.runs.manifest import MANIFEST
+from commscope.whole import write_whole
 
 EXPECTED = "expected.json"
 EXPECTED_SCHEMA = "commscope.expected/1"
@@ -77,16 +78,25 @@ def _trace_of(folder: Path, first: Snapshot) -> str:
 
 
 def write_baseline(runs: Sequence[Snapshot], folder: Path) -> Path:
-    """expected.json of one configuration, whole or not at all; the folder is made where needed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file, partial = folder / EXPECTED, folder / f".{EXPECTED}.partial"
-    content = msgspec.json.encode(_File(EXPECTED_SCHEMA, tuple(runs)), enc_hook=_plain)
+    """expected.json of one configuration, whole or not at all; the folder is made where needed.
+
+    Raises UsageProblem where it cannot be written.
+    """
+    told = tuple(replace(run, name=_utf8(run.name), path=_utf8(run.path)) for run in runs)
+    content = msgspec.json.encode(_File(EXPECTED_SCHEMA, told), enc_hook=_plain)
     try:
-        partial.write_bytes(msgspec.json.format(content, indent=1) + b"\n")
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
-    return file
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / EXPECTED, msgspec.json.format(content, indent=1) + b"\n")
+    except OSError as error:
+        raise UsageProblem(
+            f"cannot write the baseline: {error.strerror}", where=str(folder), hint="what was there is left"
+        ) from error
+    return folder / EXPECTED
+
+
+def _utf8(name: str) -> str:
+    """A name as JSON can hold it: bytes of a path that are no UTF-8 stand as their escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def configuration_of(name: str, known: Mapping[str, Baseline]) -> str:

@@ -147,7 +147,8 @@ def read_beside(path: Path) -> Beside:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        with path.open("rb") as bytes_:  # Arrow knows no path that is not UTF-8
+            metadata = pq.read_metadata(bytes_).metadata or {}
     except Exception as error:
         raise _damaged(path) from error
     return _unpacked(metadata.get(KEY), path)
@@ -191,7 +192,7 @@ def read_trace(path: Path) -> tuple[RankTrace, str]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with path.open("rb") as bytes_, pq.ParquetFile(bytes_, page_checksum_verification=True) as file:
             told = file.metadata.metadata or {}
             beside = _unpacked(told.get(KEY), path)
             if not holds_rows(path.stat().st_size, file.metadata.num_rows):
