@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commscope.cli.common import emit, hint, load, output_options
+from commscope.cli.common import emit, hint, load, output_options, tell
 from commscope.errors import EXIT_BUDGET_BROKEN, UsageProblem
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _update(analyses: Sequence[Analysis], known: dict[str, Baseline], folder: Pa
     from commscope.check import group_runs, snapshot, write_baseline
 
     for name, members in group_runs([snapshot(analysis) for analysis in analyses], known).items():
-        click.echo(f"baseline {write_baseline(members, folder / name)}", err=True)
+        tell(f"baseline {write_baseline(members, folder / name)}")
     if os.environ.get("CI"):
         click.echo("the baseline was updated in CI: commit it from a checkout; exit 1", err=True)
         return EXIT_BUDGET_BROKEN

@@ -12,6 +12,7 @@ import click
 
 from commscope import __version__
 from commscope.errors import EXIT_INTERRUPTED, EXIT_PROBLEM, CommScopeError
+from commscope.printable import printable, printable_lines
 
 # name -> module under commscope.cli, each with a click command `command`; in the order of use.
 COMMANDS = {
@@ -95,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
         _forget_interrupt()
         return _told("interrupted", EXIT_INTERRUPTED, debug=False)
     except Exception as error:  # noqa: BLE001 - a crash must not look like a broken budget (exit 1)
-        what = f"error: a fault of ours: {type(error).__name__}: {error}"
+        what = f"error: a fault of ours: {type(error).__name__}: {printable(str(error))}"
         return _told(
             f"{what}\nhint: run again with --debug and report the traceback", EXIT_PROBLEM, debug=debug
         )
@@ -114,7 +115,7 @@ def _forget_interrupt() -> None:
 def _told(message: str, exit_code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    click.echo(message, err=True)
+    click.echo(printable_lines(message), err=True)
     return exit_code
 
 
@@ -122,4 +123,4 @@ def _usage_lines(error: click.ClickException) -> str:
     """Click's complaint in our three lines."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "commscope"
-    return f"error: {error.format_message().rstrip('.')}\nwhere: {path}\nhint: {path} --help"
+    return f"error: {printable(error.format_message().rstrip('.'))}\nwhere: {path}\nhint: {path} --help"

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from commscope.cli.common import hint, shows_progress
+from commscope.cli.common import hint, shows_progress, tell
 from commscope.errors import BackendProblem, UsageProblem
 from commscope.trace import Layout, ModelShape
 
@@ -149,7 +149,8 @@ def _tell_gaps(path: Path) -> None:
     from commscope.record.handover.manifest import serious_gaps
 
     for gap in serious_gaps(path):
-        click.echo(f"note: {gap.message}\nhint: {gap.hint}", err=True)
+        tell(f"note: {gap.message}")
+        tell(f"hint: {gap.hint}")
 
 
 def workload_request(workload: str, output: str | None, options: dict[str, Any]) -> Any:
@@ -176,7 +177,7 @@ def run_request(request: Any) -> Path:
     require_script(request.script)
     ranks = "1 rank" if request.world_size == 1 else f"{request.world_size} ranks"
     if not shows_progress():
-        click.echo(f"recording {request.workload} on {ranks} -> {request.output}", err=True)
+        tell(f"recording {request.workload} on {ranks} -> {request.output}")
         record(request)
         return Path(request.output)
     from commscope.cli.bar import step_line

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from commscope.errors import CommScopeError
+from commscope.printable import printable
 from commscope.record.handover.manifest import serious_gaps
 from commscope.record.handover.output import finish_together
 from commscope.record.handover.request import require_script
@@ -33,8 +34,9 @@ def main(argv: Sequence[str]) -> int:
         return error.exit_code
     if rank.rank == 0:
         for gap in serious_gaps(request.place):
-            sys.stderr.write(f"note: {gap.message}\nhint: {gap.hint}\n")
-        sys.stderr.write(f"recorded {output}\nhint: commscope analyze {output}\n")
+            sys.stderr.write(f"note: {printable(gap.message)}\nhint: {printable(gap.hint)}\n")
+        told = printable(str(output))
+        sys.stderr.write(f"recorded {told}\nhint: commscope analyze {told}\n")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,10 +18,15 @@ from commscope.compare import Comparison, other_load_of
 from commscope.schema import ANALYSIS_SCHEMA, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo
 
+_NOT_ASCII = re.compile("[^\\x20-\\x7e\\n]")
+
 
 def dumps(document: dict[str, Any]) -> str:
-    """A document as indented JSON text, ended by a newline."""
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    """A document as indented JSON text, ended by a newline; what is not printable stands as its escape."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    return _NOT_ASCII.sub(
+        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
+    )
 
 
 def analysis_document(analysis: Analysis) -> dict[str, Any]:

@@ -7,6 +7,7 @@ workflow commands), so we keep to both and say what was left out.
 from __future__ import annotations
 
 from commscope.check.result import Row, Verdict
+from commscope.printable import printable
 from commscope.report.render import markdown
 from commscope.report.verdict_sections import headline, row_words, verdict_sections, worst_first
 
@@ -46,7 +47,7 @@ def _annotation(kind: str, run: str, row: Row) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

@@ -6,13 +6,11 @@ failure | error | skipped | system-out.
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree as ET
 
 from commscope.check.result import Row, RunVerdict, Verdict
+from commscope.printable import printable, printable_lines
 from commscope.report.verdict_sections import row_words
-
-_UNKNOWN = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 def junit(verdict: Verdict) -> str:
@@ -33,7 +31,7 @@ def _suite(run: RunVerdict) -> ET.Element:
         cases.append(_unanswered(run))
     suite = ET.Element(
         "testsuite",
-        name=_printable(run.run),
+        name=printable(run.run),
         tests=str(len(cases)),
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors=str(sum(case.find("error") is not None for case in cases)),
@@ -45,27 +43,22 @@ def _suite(run: RunVerdict) -> ET.Element:
 
 
 def _case(run: RunVerdict, row: Row) -> ET.Element:
-    case = ET.Element("testcase", classname=_printable(run.run), name=_printable(row.metric), time="0")
+    case = ET.Element("testcase", classname=printable(run.run), name=printable(row.metric), time="0")
     if row.fails:
         message = f"{row.status}: {row_words(row)}"
-        failure = ET.SubElement(case, "failure", message=_printable(message), type=row.status)
-        failure.text = _printable("\n".join(line for line in (row.why, row.command) if line))
+        failure = ET.SubElement(case, "failure", message=printable(message), type=row.status)
+        failure.text = printable_lines("\n".join(line for line in (row.why, row.command) if line))
     elif row.level == "off" or row.status == "not-comparable":
-        ET.SubElement(case, "skipped", message=_printable(row.why or row.status))
+        ET.SubElement(case, "skipped", message=printable(row.why or row.status))
     elif row.warns:
-        ET.SubElement(case, "system-out").text = _printable(
+        ET.SubElement(case, "system-out").text = printable_lines(
             f"warning: {row.status}: {row_words(row)}\n{row.why}"
         )
     return case
 
 
 def _unanswered(run: RunVerdict) -> ET.Element:
-    case = ET.Element("testcase", classname=_printable(run.run), name="could be checked", time="0")
+    case = ET.Element("testcase", classname=printable(run.run), name="could be checked", time="0")
     why = "; ".join(run.notes) or "no budget applied to this run"
-    ET.SubElement(case, "error", message=_printable(why), type="error")
+    ET.SubElement(case, "error", message=printable(why), type="error")
     return case
-
-
-def _printable(text: str) -> str:
-    """XML 1.0 knows no control characters but tab and newline, no surrogates, no U+FFFE and U+FFFF."""
-    return "".join(char for char in text if char in "\t\n" or (char >= " " and not _UNKNOWN.match(char)))

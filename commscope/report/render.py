@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from commscope.printable import printable
 from commscope.report.sections import Section, Table
 
-_NUMERIC = re.compile(r"^[-+±<>≤≥~]*[\d.,]+(\s?(%|[a-zA-Z/]{1,4}))?( .*)?$|^-$|^not captured$")
+_NUMERIC = re.compile(r"^(?:[-+±<>≤≥~]|&lt;)*[\d.,]+(\s?(%|[a-zA-Z/]{1,4}))?( .*)?$|^-$|^not captured$")
 
 
 def text(sections: Sequence[Section]) -> str:
     """Aligned columns for a terminal."""
-    return "\n\n".join("\n".join(_text_section(section)) for section in sections) + "\n"
+    shown = [_dressed(section, printable) for section in sections]
+    return "\n\n".join("\n".join(_text_section(section)) for section in shown) + "\n"
 
 
 def markdown(sections: Sequence[Section]) -> str:
     """Headings and pipe tables for a comment or a file."""
-    return "\n\n".join("\n\n".join(_markdown_section(section)) for section in sections) + "\n"
+    shown = [_dressed(section, _as_markdown) for section in sections]
+    return "\n\n".join("\n\n".join(_markdown_section(section)) for section in shown) + "\n"
+
+
+def _dressed(section: Section, dress: Callable[[str], str]) -> Section:
+    """The section with every text in it made safe: names in it are other people's."""
+    table = section.table
+    if table is not None:
+        rows = tuple(tuple(map(dress, row)) for row in table.rows)
+        table = Table(tuple(map(dress, table.columns)), rows, table.left_out)
+    return Section(dress(section.title), tuple(map(dress, section.sentences)), table)
+
+
+def _as_markdown(text: str) -> str:
+    """No tag and no link or picture, which a page of a CI system would show or load."""
+    return printable(text).replace("<", "&lt;").replace("](", "]\\(")
 
 
 def _text_section(section: Section) -> list[str]:

@@ -163,5 +163,12 @@ def csv_text(rows: Sequence[Row]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=columns(rows))
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _as_cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _as_cell(value: object) -> object:
+    """A text no spreadsheet takes for a formula (OWASP, CSV injection); numbers as they are."""
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if value.lstrip().startswith(("=", "+", "-", "@")) else value

@@ -14,6 +14,7 @@ from pathlib import Path
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from commscope.errors import BackendProblem
+from commscope.printable import printable
 from commscope.readers.runs.find import find_runs
 from commscope_dashboard.app import create_app, warm
 
@@ -79,5 +80,5 @@ def exposure_warning(host: str) -> str | None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
