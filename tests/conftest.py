@@ -32,11 +32,11 @@ class Demo:
 
     @property
     def baseline(self) -> Path:
-        return self.folder / "tp2"
+        return self.folder / "tp2-1"
 
     @property
     def candidate(self) -> Path:
-        return self.folder / "tp2-sp"
+        return self.folder / "tp2-sp-1"
 
     @property
     def report(self) -> Path:

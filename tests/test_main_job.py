@@ -32,7 +32,8 @@ def test_the_demo_names_both_runs_in_its_verdict_and_leaves_two_whole_runs_and_a
     verdict = demo.stdout.splitlines()[0]
     assert "tp2-sp" in verdict
     assert "tp2 → tp2-sp: " in verdict
-    assert sorted(path.name for path in demo.folder.iterdir()) == ["comparison.html", "tp2", "tp2-sp"]
+    recorded = [f"{name}-{turn}" for name in ("tp2", "tp2-sp") for turn in (1, 2, 3)]
+    assert sorted(path.name for path in demo.folder.iterdir()) == ["comparison.html", *sorted(recorded)]
     for folder in (demo.baseline, demo.candidate):
         assert sorted(path.name for path in folder.iterdir()) == [
             "rank0.json.gz",
@@ -72,12 +73,12 @@ def test_wire_bytes_of_both_runs_are_what_paper_says(demo: Demo, capsys: pytest.
     assert metrics["communication.wire_bytes"]["candidate"] == expected
 
 
-@pytest.mark.parametrize("name", ["tp2", "tp2-sp"])
+@pytest.mark.parametrize("name", ["tp2-1", "tp2-sp-1"])
 def test_measured_rows_equal_the_closed_form_to_the_byte(
     name: str, demo: Demo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = answer(capsys, "analyze", str(demo.folder / name))
-    layout = Layout(tp=2, sp=name == "tp2-sp")
+    layout = Layout(tp=2, sp=name == "tp2-sp-1")
     expected: dict[tuple[str, ...], tuple[int, int, int]] = {}
     for row in step_volume(layout, DEFAULT_MODEL):
         key = (row.phase, row.collective, row.role, str(row.payload_bytes))

@@ -42,7 +42,7 @@ def check(
 def check_snapshots(runs: Sequence[Snapshot], baselines: Mapping[str, Baseline], config: Config) -> Verdict:
     """The same, for runs already reduced."""
     verdicts = [
-        _check_one(name, members, baselines.get(configuration_of(members[0].name, baselines)), config)
+        _check_one(name, members, baselines.get(configuration_of(members[0], baselines)), config)
         for name, members in group_runs(runs, baselines).items()
     ]
     return Verdict(tuple(verdicts), config.where)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commscope.cli.common import emit, hint, load, output_options, tell
+from commscope.cli.recordings import is_recording, is_run, recordings_at
 from commscope.errors import EXIT_BUDGET_BROKEN, UsageProblem
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ HISTORY_METRICS = (
 @click.command("check")
 @click.argument("runs", nargs=-1)
 @click.option(
-    "--baseline", metavar="DIR", help="Folder of baselines [default: from the configuration, or traces]."
+    "--baseline",
+    metavar="DIR",
+    help="Folder of baselines, or a recorded run [default: from the configuration, or traces].",
 )
 @click.option("--config", metavar="FILE", help="commscope.toml or pyproject.toml [default: the nearest].")
 @click.option(
@@ -54,6 +57,7 @@ def command(
 ) -> int:
     """Hold RUNS against their baselines and budgets; without RUNS, the saved runs of the baseline folder.
 
+    --history DIR without RUNS checks nothing else.
     Exits 0 when every budget holds, 1 when one is broken, 2 when it could not be told.
     """
     from commscope.check import check, load_config
@@ -61,8 +65,11 @@ def command(
 
     rules = load_config(Path(config) if config else None)
     folder = Path(baseline or rules.baseline or DEFAULT_BASELINE)
+    if history and not runs and not baseline:
+        emit(_render_history(_history(history, jobs), form), output, force=force)
+        return 0
     analyses = [load(str(path), jobs=jobs) for path in _found(runs, folder)]
-    known = _baselines(folder, rules, update=update_baseline)
+    known = _baselines(folder, rules, update=update_baseline, jobs=jobs)
     if update_baseline and not known:
         return _update(analyses, known, folder)
     verdict = with_unanswerable(check(analyses, known, rules), analyses)
@@ -102,10 +109,14 @@ def _with_unvisited(
     return with_unmatched(with_unvisited(verdict, due, lost), rules.patterns, known)
 
 
-def _baselines(folder: Path, rules: Config, *, update: bool) -> dict[str, Baseline]:
-    """Baselines where there are some; expectations alone need none."""
-    from commscope.check import load_baselines
+def _baselines(folder: Path, rules: Config, *, update: bool, jobs: int | None) -> dict[str, Baseline]:
+    """Baselines where there are some, or the recordings the user named; expectations alone need none."""
+    from commscope.check import Baseline, load_baselines, snapshot
 
+    recorded = [place for place in recordings_at(str(folder)) if is_run(Path(place))]
+    if recorded and not update:
+        runs = tuple(snapshot(load(place, jobs=jobs)) for place in recorded)
+        return {folder.name: Baseline(folder.name, runs, str(folder), recorded[0])}
     is_optional = update or bool(rules.expectations)
     if is_optional and not any(folder.glob("**/expected.json")):
         return {}
@@ -120,6 +131,20 @@ def _history(folder: str, jobs: int | None) -> tuple[Series, ...]:
 
     runs = [snapshot(load(str(path), jobs=jobs)) for path in find_runs([Path(folder)])]
     return history(runs, HISTORY_METRICS)
+
+
+def _render_history(series: tuple[Series, ...], form: str) -> str:
+    if form == "json":
+        from commscope.report.contract import dumps, history_document
+
+        return dumps({"schema": "commscope.history/1", "history": history_document(series)})
+    from commscope.report import render
+    from commscope.report.verdict_sections import history_sections
+
+    renderer = getattr(render, form, None)
+    if renderer is None:
+        raise UsageProblem(f"no history as {form}", hint="--format text, markdown or json")
+    return renderer(history_sections(series))  # type: ignore[no-any-return]
 
 
 def _render(verdict: Verdict, series: tuple[Series, ...], form: str) -> str:
@@ -159,8 +184,19 @@ def _append_summary(verdict: Verdict) -> None:
 def _update(analyses: Sequence[Analysis], known: dict[str, Baseline], folder: Path) -> int:
     """Write expected.json of every configuration; a bot in CI cannot bless itself."""
     from commscope.check import group_runs, snapshot, write_baseline
+    from commscope.check.samples.worth import doubts, unfit
 
+    for analysis in analyses:
+        if why := unfit(analysis):
+            raise UsageProblem(f"no baseline: {why}", where=str(analysis.run.path), hint="record it again")
+        for doubt in doubts(analysis):
+            tell(f"warning: {analysis.run.name}: {doubt}")
     for name, members in group_runs([snapshot(analysis) for analysis in analyses], known).items():
+        if is_recording(folder / name):
+            hint_words = "name another folder, such as --baseline traces"
+            raise UsageProblem(
+                "a recorded run is no place for a baseline", where=str(folder / name), hint=hint_words
+            )
         tell(f"baseline {write_baseline(members, folder / name)}")
     if os.environ.get("CI"):
         click.echo("the baseline was updated in CI: commit it from a checkout; exit 1", err=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commscope.cli.common import emit, hint, load, output_options, reading_options
+from commscope.cli.common import emit, hint, output_options, reading_options
+from commscope.cli.recordings import load_recordings
 from commscope.errors import NotComparable
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def command(
 ) -> None:
     """Is CANDIDATE better than BASELINE, by how much, and why.
 
-    Runs that cannot be compared exit 2; what still makes sense is written all the same.
+    A name without a run stands for its recordings NAME-1, NAME-2, ...; three a side can show a winner in
+    time. Runs that cannot be compared exit 2; what still makes sense is written all the same.
     """
-    from commscope.compare import compare
+    from commscope.compare import compare_recordings
 
-    analyses = [load(run, ranks=ranks, jobs=jobs, scheduler=scheduler) for run in (baseline, candidate)]
-    comparison = compare(*analyses)
+    options = {"ranks": ranks, "jobs": jobs, "scheduler": scheduler}
+    comparison = compare_recordings(*(load_recordings(run, **options) for run in (baseline, candidate)))
     emit(render_comparison(comparison, form), output, force=force)
     if not comparison.comparable:
         from commscope.report.comparison_sections import difference_words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from commscope.cli.common import hint, shows_progress, tell
+from commscope.cli.recordings import numbered
 from commscope.errors import BackendProblem, UsageProblem
 from commscope.trace import Layout, ModelShape
 
@@ -94,6 +96,13 @@ RUN_OPTIONS = (
     click.option(
         "-o", "--output", metavar="RUN", help="Run directory [default: runs/<workload>-<UTC time>]."
     ),
+    click.option(
+        "--repeat",
+        type=COUNT,
+        default=1,
+        show_default=True,
+        help="Record so many times, as RUN-1, RUN-2, ...; three can show a difference in time.",
+    ),
     click.option("--force", is_flag=True, help="Replace an existing run directory."),
 )
 
@@ -123,7 +132,9 @@ class _Command(click.Command):
 @click.command("record", cls=_Command)
 @click.argument("target", nargs=-1, type=click.UNPROCESSED)
 @_options
-def command(target: tuple[str, ...], module: str | None, output: str | None, **options: Any) -> None:
+def command(
+    target: tuple[str, ...], module: str | None, output: str | None, repeat: int, **options: Any
+) -> None:
     """Run N ranks under the profiler and write one trace a rank and run.json.
 
     TARGET is a built-in workload (gpt, llama) with the options below, or -- SCRIPT ARGS for any script.
@@ -139,10 +150,11 @@ def command(target: tuple[str, ...], module: str | None, output: str | None, **o
         request = script_request(script, output, options)
     else:
         raise UsageProblem("nothing to record", hint="commscope record gpt --tp 2, or -- train.py")
-    path = run_request(request)
-    if request.nodes.rank == 0:
-        _tell_gaps(path)
-    hint(f"commscope analyze {path}", f"commscope compare {path} OTHER_RUN")
+    for place in numbered(request.output, repeat):
+        path = run_request(replace(request, output=place))
+        if request.nodes.rank == 0:
+            _tell_gaps(path)
+    hint(f"commscope analyze {path}", f"commscope compare {request.output} OTHER_RUN")
 
 
 def _tell_gaps(path: Path) -> None:

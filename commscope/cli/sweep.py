@@ -11,6 +11,7 @@ import click
 from commscope.cli.common import emit, hint, load, output_options
 from commscope.cli.record import command as record_command
 from commscope.cli.record import run_request, workload_request
+from commscope.cli.recordings import recordings_at
 from commscope.errors import UsageProblem
 from commscope.units import ABSENT, format_bytes, format_percent, format_time
 
@@ -30,34 +31,48 @@ SWEEP_SCHEMA = "commscope.sweep/1"
 @click.option("--layers", type=int, default=2, show_default=True)
 @click.option("--hidden", type=int, default=256, show_default=True)
 @click.option("--steps", type=int, default=5, show_default=True)
+@click.option(
+    "--repeat", type=click.IntRange(min=1), default=1, show_default=True, help="Recordings of each, in turn."
+)
 @output_options("text", "markdown", "json")
-def command(layouts: tuple[str, ...], form: str, output: str | None, force: bool, **options: Any) -> None:
+def command(
+    layouts: tuple[str, ...], form: str, output: str | None, force: bool, repeat: int, **options: Any
+) -> None:
     """Tabulate LAYOUTS: recorded runs, or layouts to record such as tp=1 tp=2 tp=2,sp dp=2.
 
     Efficiency is operations per rank and second over the first row's, so it holds when the model grows.
+    Speedup and efficiency need three recordings of each (--repeat 3, or names of NAME-1, NAME-2, NAME-3).
     """
     from commscope.compare.scaling import scaling_rows
 
-    runs = [_recorded(layout, force=force, **options) for layout in layouts]
-    rows = scaling_rows([load(str(run)) for run in runs])
+    runs = [[run] for run in layouts]
+    for turn in range(1, repeat + 1):
+        suffix = f"-{turn}" if repeat > 1 else ""
+        for place, layout in enumerate(layouts):
+            found = _recorded(layout, suffix=suffix, force=force, **options)
+            runs[place] = [*([] if turn == 1 else runs[place]), *found]
+    rows = scaling_rows([[load(run) for run in dict.fromkeys(side)] for side in runs])
     emit(_render(rows, form, weak=options["weak"]), output, force=force)
     if form == "text":
-        hint(f"commscope compare {runs[0]} {runs[-1]}")
+        hint(f"commscope compare {runs[0][0]} {runs[-1][0]}")
 
 
-def _recorded(layout: str, *, runs: str, workload: str, weak: bool, force: bool, **options: Any) -> Path:
-    """A run that exists already, or a recording of the layout."""
-    if Path(layout).exists():
-        return Path(layout)
+def _recorded(
+    layout: str, *, runs: str, workload: str, weak: bool, suffix: str, force: bool, **options: Any
+) -> tuple[str, ...]:
+    """Runs that exist already, or a recording of the layout."""
+    known = recordings_at(layout)
+    if Path(known[0]).exists():
+        return known
     typed = _typed(layout)
     ranks = _number(typed, "--tp") * _number(typed, "--dp")
     layers = options["layers"] * (ranks if weak else 1)
     sizes = ["--layers", layers, "--hidden", options["hidden"], "--steps", options["steps"]]
     arguments = [workload, *typed, *map(str, sizes), *["--force"] * force]
     parsed = record_command.make_context("record", arguments).params
-    del parsed["target"], parsed["module"], parsed["output"]
-    name = layout.replace("=", "").replace(",", "-") + "-weak" * weak
-    return run_request(workload_request(workload, str(Path(runs) / name), parsed))
+    del parsed["target"], parsed["module"], parsed["output"], parsed["repeat"]
+    name = layout.replace("=", "").replace(",", "-") + "-weak" * weak + suffix
+    return (str(run_request(workload_request(workload, str(Path(runs) / name), parsed))),)
 
 
 def _typed(layout: str) -> list[str]:
@@ -95,8 +110,8 @@ def _render(rows: tuple[ScalingRow, ...], form: str, *, weak: bool) -> str:
             row.run,
             str(row.ranks),
             format_time(row.step_ns),
-            ABSENT if row.speedup is None else f"{row.speedup:.2f}",
-            format_percent(row.efficiency),
+            _shown(row, ABSENT if row.speedup is None else f"{row.speedup:.2f}"),
+            _shown(row, format_percent(row.efficiency)),
             format_time(row.exposed_ns),
             format_bytes(row.wire_bytes),
             format_bytes(row.peak_bytes),
@@ -105,4 +120,10 @@ def _render(rows: tuple[ScalingRow, ...], form: str, *, weak: bool) -> str:
     ]
     columns = ("run", "ranks", "step", "speedup", "efficiency", "exposed", "wire per rank", "peak memory")
     title = f"{'Weak' if weak else 'Strong'} scaling against {rows[0].run}"
-    return getattr(render, form)([Section(title, (), cut(columns, cells, 40))])  # type: ignore[no-any-return]
+    doubts = tuple(f"{row.run}: not shown, for {row.doubt}." for row in rows if row.doubt)
+    return getattr(render, form)([Section(title, doubts, cut(columns, cells, 40))])  # type: ignore[no-any-return]
+
+
+def _shown(row: ScalingRow, words: str) -> str:
+    """A ratio of times, or that the recordings do not show one."""
+    return words if not row.doubt or words == ABSENT else "not shown"

@@ -157,10 +157,15 @@ def _few(samples: tuple[Sample, Sample], measured: tuple[Measurement, Measuremen
     """Recordings or steps too few for any test to decide."""
     runs = min(len(sample.values) for sample in samples)
     if runs < FEWEST_RUNS:
-        told = "one recording" if runs == 1 else f"{runs} recordings"
-        return f"{told} a side cannot tell from chance, {FEWEST_RUNS} can"
+        return few_recordings(runs)
     steps = min(one.steps for one in measured)
     return f"{steps} of {FEWEST_STEPS} steps a recording are too few" if 0 < steps < FEWEST_STEPS else ""
+
+
+def few_recordings(runs: int) -> str:
+    """Why so few recordings a side decide nothing."""
+    told = "one recording" if runs == 1 else f"{runs} recordings"
+    return f"{told} a side cannot tell from chance, {FEWEST_RUNS} can"
 
 
 def _amount(before: Measurement, after: Measurement, allowed: Allowed) -> Metric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -12,6 +13,8 @@ from commscope.compare.decision import Sample
 from commscope.compare.measure import measure
 from commscope.compare.measurement import PROFILED, Measurement, whole
 from commscope.errors import UsageProblem
+
+_NUMBER = re.compile(r"[-_.#](?:run|rep)?\d+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,17 @@ def recordings_of(runs: Sequence[Analysis]) -> Recordings:
         what = f"the recordings of one side differ in {', '.join(fields)}"
         raise UsageProblem(what, where=f"{runs[0].run.path} and {runs[odd].run.path}")
     return Recordings(tuple(runs), tuple(measure(run) for run in runs))
+
+
+def name_of(side: Recordings) -> str:
+    """What its runs are called, without the number of a repetition."""
+    return _unnumbered([run.run.name for run in side.runs])
+
+
+def path_of(side: Recordings) -> str:
+    """Where they lie, without the number of a repetition."""
+    return _unnumbered([str(run.run.path) for run in side.runs])
+
+
+def _unnumbered(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else _NUMBER.sub("", names[0])

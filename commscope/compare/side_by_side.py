@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,11 +9,9 @@ from commscope.analysis.result import Analysis
 from commscope.compare.comparability import counts_make_sense, differences_between, facts_of, unknown_facts
 from commscope.compare.metrics import Allowed, metrics_of
 from commscope.compare.other_load import load_words
-from commscope.compare.recordings import Recordings, recordings_of
+from commscope.compare.recordings import Recordings, name_of, path_of, recordings_of
 from commscope.compare.result import Comparison
 from commscope.compare.verdict import findings_of, headline_of
-
-_NUMBER = re.compile(r"[-_.#](?:run|rep)?\d+\Z")
 
 
 def compare(baseline: Analysis, candidate: Analysis) -> Comparison:
@@ -50,12 +47,7 @@ def compare_recordings(baseline: Sequence[Analysis], candidate: Sequence[Analysi
 
 def _names(baseline: Recordings, candidate: Recordings) -> tuple[str, str]:
     """The runs without the number of a repetition; paths where names agree."""
-    before, after = (_name([run.run.name for run in side.runs]) for side in (baseline, candidate))
+    before, after = name_of(baseline), name_of(candidate)
     if before != after:
         return before, after
-    old, new = (_name([str(run.run.path) for run in side.runs]) for side in (baseline, candidate))
-    return old, new
-
-
-def _name(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else _NUMBER.sub("", names[0])
+    return path_of(baseline), path_of(candidate)

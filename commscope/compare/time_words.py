@@ -35,8 +35,8 @@ def time_words(comparison: Comparison) -> str:
     if step.status == "same":
         return f"{told}: the same."
     pairs = _pairs(step)
-    seen = f", {_word(step)} in {_of_pairs(step)}" if len(pairs) > 1 else ""
-    return f"{told}: not shown {_word(step)}{seen}, for {step.doubt}."
+    seen = f" (it was in {_of_pairs(step)} recordings)" if len(pairs) > 1 else ""
+    return f"{told}: not shown {_word(step)}{seen}: {step.doubt}."
 
 
 def span_words(comparison: Comparison) -> str:

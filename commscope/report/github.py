@@ -6,19 +6,22 @@ workflow commands), so we keep to both and say what was left out.
 
 from __future__ import annotations
 
-from commscope.check.result import Row, Verdict
+from dataclasses import replace
+
+from commscope.check.result import Row, RunVerdict, Verdict
 from commscope.printable import printable
 from commscope.report.render import markdown
 from commscope.report.verdict_sections import headline, row_words, verdict_sections, worst_first
 
 MOST_ANNOTATIONS = 10
+ISSUED = "issued"  # counts, bytes and order move together
 MOST_SUMMARY_BYTES = 1 << 20
 CUT = "\n\n… cut at GitHub's limit of 1 MiB\n"
 
 
 def github(verdict: Verdict) -> str:
     """Workflow commands, one a line; the last line is the headline."""
-    rows = [(run.run, row) for run in verdict.runs for row in worst_first(run)]
+    rows = [(run.run, row) for run in verdict.runs for row in causes(run)]
     failing = [(run, row) for run, row in rows if row.fails]
     warning = [(run, row) for run, row in rows if row.warns]
     lines = [_annotation("error", run, row) for run, row in failing[: MOST_ANNOTATIONS - 1]]
@@ -30,6 +33,23 @@ def github(verdict: Verdict) -> str:
         lines.append(f"::error title=commscope check::{_data('; '.join(rest))}")
     lines += [_annotation("warning", run, row) for run, row in warning[:MOST_ANNOTATIONS]]
     return "\n".join([*lines, headline(verdict)]) + "\n"
+
+
+def causes(run: RunVerdict) -> list[Row]:
+    """The first row of each cause, with how many others it stands for: what is issued, or one time."""
+    found: dict[tuple[bool, str], list[Row]] = {}
+    for row in worst_first(run):
+        cause = ISSUED if row.kind == "exact" and "missing" not in row.status else row.metric.split("/")[0]
+        found.setdefault((row.fails, cause), []).append(row)
+    return [_told_once(rows) for rows in found.values()]
+
+
+def _told_once(rows: list[Row]) -> Row:
+    more = len(rows) - 1
+    if not more:
+        return rows[0]
+    words = f"{more} more {'budget' if more == 1 else 'budgets'} moved with it"
+    return replace(rows[0], why="; ".join(part for part in (rows[0].why, words) if part))
 
 
 def step_summary(verdict: Verdict) -> str:

@@ -73,7 +73,8 @@ def row_words(row: Row) -> str:
 def _run(run: RunVerdict) -> Section:
     title = f"{run.run} {WORDS[run.status]}" + (f" against {run.baseline}" if run.baseline else "")
     shown = worst_first(run)
-    lines = _reasons(shown)
+    untold = [row for row in run.rows if row.status == "not-comparable"] if run.status == "error" else []
+    lines = _reasons([*shown, *untold])
     if run.differences:
         lines.append("Differs: " + "; ".join(map(difference_words, run.differences)) + ".")
     else:

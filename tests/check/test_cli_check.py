@@ -37,7 +37,7 @@ def test_the_saved_runs_hold_what_is_expected_of_them(capsys: pytest.CaptureFixt
 def test_an_extra_collective_exits_1_and_the_first_row_names_it(
     saved: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert check(TRACES / "gpt-tp2-recompute-full", "--baseline", saved, "--format", "json") == 1
+    assert check(TRACES / "gpt-tp2-recompute-full", "--baseline", saved / "gpt-tp2", "--format", "json") == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["status"], document["exit_code"]) == ("fail", 1)
     worst = document["runs"][0]["rows"][0]
@@ -136,7 +136,9 @@ def test_github_s_summary_and_junit_are_written_where_ci_reads_them(
     summary, report = tmp_path / "summary.md", tmp_path / "junit.xml"
     summary.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    assert check(TRACES / "gpt-tp2-sp", "--baseline", saved, "--format", "junit", "-o", report) == 1
+    assert (
+        check(TRACES / "gpt-tp2-sp", "--baseline", saved / "gpt-tp2", "--format", "junit", "-o", report) == 1
+    )
     assert summary.read_text().startswith("before\n## commscope check")
     assert int(ET.parse(report).getroot().get("failures", "0")) > 0
 
@@ -160,3 +162,58 @@ def test_the_page_of_a_check_asks_no_host_for_anything(saved: Path, tmp_path: Pa
 def test_nothing_to_check_exits_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert check("--baseline", tmp_path) == 2
+
+
+def test_a_layout_without_a_baseline_of_its_own_is_not_held_against_another(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(TRACES / "gpt-tp2-sp", "--baseline", saved) == 2
+    assert "no baseline named gpt-tp2-sp" in capsys.readouterr().out
+
+
+def test_a_run_just_recorded_is_a_baseline_without_a_file_beside_it(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (saved / "gpt-tp2" / "expected.json").unlink()
+    assert check(TRACES / "gpt-tp2", "--baseline", saved / "gpt-tp2") == 0
+    assert check(TRACES / "gpt-tp2-sp", "--baseline", saved / "gpt-tp2") == 1
+    assert "all_gather" in capsys.readouterr().out
+    assert not (saved / "gpt-tp2" / "expected.json").exists()
+
+
+def test_a_recorded_run_is_no_place_for_a_baseline(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded = saved / "gpt-tp2"
+    (recorded / "expected.json").unlink()
+    (recorded / "rank0.json.gz").touch()
+    assert check(TRACES / "gpt-tp2", "--baseline", saved, "--update-baseline") == 2
+    assert "a recorded run is no place for a baseline" in capsys.readouterr().err
+    assert not (recorded / "expected.json").exists()
+
+
+def test_a_baseline_names_no_folder_of_the_machine_it_was_taken_on(saved: Path) -> None:
+    assert check(TRACES / "gpt-tp2", "--baseline", saved.parent / "new", "--update-baseline") == 0
+    written = (saved.parent / "new" / "gpt-tp2" / "expected.json").read_text()
+    assert str(CHECKOUT) not in written
+    assert str(saved.parent) not in written
+
+
+def test_a_recording_without_one_of_its_ranks_is_not_taken_as_a_baseline(
+    saved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (saved / "gpt-tp2" / "rank1.parquet").unlink()
+    assert check(saved / "gpt-tp2", "--baseline", saved.parent / "new", "--update-baseline") == 2
+    assert "it has no trace of rank 1" in capsys.readouterr().err
+    assert not (saved.parent / "new").exists()
+
+
+def test_history_alone_checks_nothing_else(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--history", TRACES) == 0
+    assert "change points need 20" in capsys.readouterr().out
+    assert saved.exists()
+
+
+def test_a_cause_is_annotated_once(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(TRACES / "gpt-tp2-sp", "--baseline", saved / "gpt-tp2", "--format", "github") == 1
+    errors = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::error")]
+    assert len(errors) == 1
+    assert "more budgets moved with it" in errors[0]

@@ -305,9 +305,44 @@ def test_a_share_of_the_step_is_told_in_time() -> None:
 def test_baselines_survive_the_file_they_are_kept_in(tmp_path: Path) -> None:
     late = make_analysis(late_ns={1: 700}, layout=SP)
     file = write_baseline([snapshot(late)], tmp_path / "tp2")
-    assert read_baseline(file).runs == (snapshot(late),)
+    assert read_baseline(file).runs == (replace(snapshot(late), path=""),)
     assert load_baselines(tmp_path).keys() == {"tp2"}
     assert check([late], load_baselines(tmp_path)).exit_code == 0
+
+
+def unmatched(analysis: Analysis) -> Analysis:
+    """The same recording, had its collectives not been matched over the ranks."""
+    table = analysis.instances.assign(instance=None, wait_ns=None, transfer_ns=None)
+    rows = tuple(replace(row, exposed_wait_ns=None, exposed_transfer_ns=None) for row in analysis.breakdown)
+    return replace(analysis, instances=table, breakdown=rows, critical_paths=(), stalls=())
+
+
+def test_one_bad_recording_of_three_spoils_neither_baseline_nor_check() -> None:
+    mixed = [unmatched(BASE), BASE, BASE]
+    assert against([BASE] * 3, mixed).exit_code == 0
+    assert against(mixed, mixed).exit_code == 0
+    assert against(mixed, [BASE] * 3).exit_code == 0
+
+
+def test_what_matching_could_not_tell_is_a_warning_and_not_broken() -> None:
+    verdict = against([unmatched(BASE)] * 3)
+    assert verdict.exit_code == 0
+    assert row(verdict, "stall.blocking").warns
+
+
+def test_another_payload_is_told_by_its_bytes_and_not_by_missing_times() -> None:
+    verdict = against(
+        [make_analysis(model=replace(TINY_GPT, hidden=128), calls=(Call("all_reduce", 999),))] * 3
+    )
+    assert verdict.exit_code == 1
+    assert not [one for one in verdict.runs[0].rows if one.metric.startswith("transfer.time") and one.fails]
+    assert not [one for one in verdict.runs[0].rows if one.metric.startswith("transfer.time") and one.warns]
+
+
+def test_memory_repeats_so_that_one_recording_is_enough() -> None:
+    verdict = against([make_analysis(peak_bytes=56_000_000)])
+    assert verdict.exit_code == 1
+    assert first(verdict).metric == "memory.peak"
 
 
 def test_repetitions_belong_to_their_configuration(tmp_path: Path) -> None:

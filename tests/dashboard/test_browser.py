@@ -88,16 +88,16 @@ def test_the_numbers_on_screen_are_those_of_compare_as_json(site: str, demo: Dem
 
 
 def test_a_link_restores_the_view_and_a_choice_changes_the_link(site: str) -> None:
-    with open_page(f"{site}/?baseline=tp2-sp&candidate=tp2&measure=payload") as opened:
+    with open_page(f"{site}/?baseline=tp2-sp-1&candidate=tp2-1&measure=payload") as opened:
         wait_for_figures(opened, 6)
         opened.page.wait_for_selector("h2:has-text('Payload bytes per rank')")
-        assert opened.page.input_value("input[aria-label=baseline]") == "tp2-sp"
+        assert opened.page.input_value("input[aria-label=baseline]") == "tp2-sp-1"
         opened.page.click("text=wire bytes")
         opened.page.wait_for_selector("h2:has-text('Wire bytes per rank')")
         assert "measure=wire" in opened.page.url
         opened.page.reload()
         opened.page.wait_for_selector("h2:has-text('Wire bytes per rank')")
-        assert opened.page.input_value("input[aria-label=baseline]") == "tp2-sp"
+        assert opened.page.input_value("input[aria-label=baseline]") == "tp2-sp-1"
         no_complaint(opened)
 
 
@@ -160,7 +160,7 @@ def test_a_click_on_a_bar_picks_its_rank_everywhere_and_a_second_one_gives_it_fr
 
 
 def test_a_picked_collective_is_in_the_link_and_narrows_figures_and_table(site: str) -> None:
-    with open_page(f"{site}/collectives?run=tp2-sp&collective=all_gather") as opened:
+    with open_page(f"{site}/collectives?run=tp2-sp-1&collective=all_gather") as opened:
         wait_for_figures(opened, 3)
         opened.page.wait_for_selector(".ag-row")
         cells = opened.page.locator(".ag-row [col-id=collective]").all_inner_texts()

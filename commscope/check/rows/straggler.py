@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from commscope.check.result import Row
@@ -12,6 +13,7 @@ from commscope.check.rows.why_slower import why_straggler
 from commscope.check.rules.budgets import Budget
 from commscope.check.rules.limits import Limit, check_unit
 from commscope.check.samples.sides import Sides, measurements, middle, why_missing
+from commscope.check.samples.snapshot import Snapshot
 from commscope.compare.decision import Rule
 from commscope.compare.measurement import PROFILED
 from commscope.errors import BudgetProblem
@@ -28,15 +30,14 @@ def straggler_row(metric: str, budget: Budget, sides: Sides, context: Context) -
     row = Row(metric, budget.level, "ok", None, None, budget.text, unit="ns", kind="timed")
     runs = f"{len(sides.baseline)} against {len(sides.candidate)} runs"
     row = replace(row, runs=runs, command=context.command)
-    is_lacking = len(after) < len(sides.candidate)
-    if is_lacking or len(before) < len(sides.baseline):
-        why = why_missing(sides, metric, in_candidate=is_lacking)
-        return replace(row, level="error", status="missing", why=why)
+    if not before or not after:
+        why = why_missing(sides, metric, in_candidate=not after)
+        return replace(row, status="missing", why=why)
     limit, step_ns = _limit(budget), middle(sides.baseline, PROFILED)
     if limit is None or not step_ns:
         return row
     rule = Rule(limit.allows(0.0, step_ns), budget.beyond_noise, budget.min_runs, scale=step_ns)
-    found = lags(metric, sides.baseline, sides.candidate, rule)
+    found = lags(metric, _having(sides.baseline, metric), _having(sides.candidate, metric), rule)
     if not found:
         return row
     most = max(found, key=lambda lag: lag.order)
@@ -48,6 +49,10 @@ def straggler_row(metric: str, budget: Budget, sides: Sides, context: Context) -
     level = "warn" if cautions and row.level == "error" else row.level
     why = "; ".join([why_straggler(most.rank, metric, context), *cautions])
     return replace(row, status="regressed", level=level, why=why)
+
+
+def _having(runs: Sequence[Snapshot], metric: str) -> list[Snapshot]:
+    return [run for run in runs if metric in run.measured and run.measured[metric].by_rank]
 
 
 def _limit(budget: Budget) -> Limit | None:

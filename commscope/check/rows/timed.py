@@ -15,6 +15,8 @@ from commscope.compare.decision import Decision, Rule, corroborated, decide
 from commscope.compare.measurement import PROFILED, UNPROFILED, Measurement
 from commscope.compare.metrics import MORE_IS_BETTER
 
+TRANSFER = "transfer.time/"
+RESIDENT = "rss"  # a measure of memory that does not repeat
 WITNESSES = (PROFILED, "compute.time", "communication.exposed", "copy.time", "idle.time")
 
 
@@ -39,8 +41,13 @@ def timed_row(metric: str, budget: Budget, sides: Sides, context: Context) -> Ro
     )
     old, new = sample_of(sides.baseline, recorded), sample_of(sides.candidate, recorded)
     if old is None or new is None:
+        if metric.startswith(TRANSFER) and not _is_issued(sides, metric):
+            return None
         why = why_missing(sides, recorded, in_candidate=new is None)
-        return replace(row, level="error", status="missing", why=why)
+        return replace(row, status="missing", why=why)
+    row = replace(row, runs=f"{len(old.values)} against {len(new.values)} runs")
+    if before[0].basis == RESIDENT and row.level == "error":
+        row = replace(row, level="warn")
     if _measured_differently(before[0].basis, after[0].basis, metric):
         why = f"measured as {before[0].basis} and as {after[0].basis}"
         return replace(row, status="not-comparable", why=why)
@@ -61,6 +68,16 @@ def timed_row(metric: str, budget: Budget, sides: Sides, context: Context) -> Ro
     row = replace(row, change=change, allowed=decision.allowed)
     return _judged(
         row, decision, budget, fewest_steps=_fewest_steps((*before, *after), budget), context=context
+    )
+
+
+def _is_issued(sides: Sides, metric: str) -> bool:
+    """Whether both sides issue collectives of this kind and size; where not, the exact rows tell it."""
+    collective, payload = metric.removeprefix(TRANSFER).split("/")
+    return all(
+        any(row.collective == collective and str(row.payload_bytes) == payload for row in run.moved)
+        for side in (sides.baseline, sides.candidate)
+        for run in side
     )
 
 

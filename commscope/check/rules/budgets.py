@@ -82,7 +82,9 @@ def default_budgets() -> tuple[Budget, ...]:
         *(Budget(name, increase=ZERO, decrease=ZERO, is_default=True) for name in exact),
         Budget("step.time", increase=Limit("3 %", ratio=0.03), is_default=True),
         Budget("straggler.time", increase=parse_limit("3 % of step", "defaults"), is_default=True),
-        Budget("memory.peak", "warn", increase=Limit("5 %", ratio=0.05), is_default=True),
+        Budget(
+            "memory.peak", increase=Limit("5 %", ratio=0.05), beyond_noise=False, min_runs=1, is_default=True
+        ),
         *(
             Budget(name, "warn", increase=Limit("10 %", ratio=0.10), is_default=True)
             for name in ("communication.exposed", "stall.blocking", "transfer.time")

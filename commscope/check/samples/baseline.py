@@ -3,6 +3,7 @@ configuration."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ class Baseline:
     runs: tuple[Snapshot, ...]
     where: str = ""
     trace: str | None = None  # a run to compare with; "" where its trace is gone, None where nobody looked
+    stands_for_all: bool = True  # named by the user, not found by its name in a folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,10 @@ def load_baselines(folder: Path) -> dict[str, Baseline]:
         raise UsageProblem(
             "no baseline folder", where=str(folder), hint="make one: commscope check RUN --update-baseline"
         )
-    files = [folder / EXPECTED, *sorted(folder.glob(f"*/{EXPECTED}"))]
-    found = {file.parent.name: read_baseline(file) for file in files if file.is_file()}
+    if (folder / EXPECTED).is_file():
+        return {folder.name: read_baseline(folder / EXPECTED)}
+    files = [file for file in sorted(folder.glob(f"*/{EXPECTED}")) if file.is_file()]
+    found = {file.parent.name: replace(read_baseline(file), stands_for_all=False) for file in files}
     if not found:
         hint = f"make one: commscope check RUN --baseline {folder} --update-baseline"
         raise UsageProblem(f"no {EXPECTED} in the baseline folder", where=str(folder), hint=hint)
@@ -74,7 +78,8 @@ def _trace_of(folder: Path, first: Snapshot) -> str:
     """The saved run beside the numbers, or the recording they were taken from, if one is still there."""
     if (folder / MANIFEST).is_file():
         return str(folder)
-    return first.path if Path(first.path).exists() else ""
+    recorded = folder / first.path
+    return str(recorded) if first.path and recorded.exists() else ""
 
 
 def write_baseline(runs: Sequence[Snapshot], folder: Path) -> Path:
@@ -82,7 +87,7 @@ def write_baseline(runs: Sequence[Snapshot], folder: Path) -> Path:
 
     Raises UsageProblem where it cannot be written.
     """
-    told = tuple(replace(run, name=_utf8(run.name), path=_utf8(run.path)) for run in runs)
+    told = tuple(replace(run, name=_utf8(run.name), path=_utf8(_relative(run.path, folder))) for run in runs)
     content = msgspec.json.encode(_File(EXPECTED_SCHEMA, told), enc_hook=_plain)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,17 +104,30 @@ def _utf8(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def configuration_of(name: str, known: Mapping[str, Baseline]) -> str:
+def _relative(path: str, folder: Path) -> str:
+    """From the folder of the baseline, which may be copied elsewhere with it; "" if it lies apart."""
+    here = Path.cwd()
+    if all(place.resolve().is_relative_to(here) for place in (Path(path), folder)):
+        return os.path.relpath(path, folder)
+    return ""
+
+
+def configuration_of(run: Snapshot, known: Mapping[str, Baseline]) -> str:
     """The configuration a run belongs to: its own name, or without the number of a repetition (tp2-3 -> tp2).
 
-    A single baseline stands for every run.
+    A single baseline stands for every run if the user named it, else for every run of its layout.
     """
+    name = run.name
     if name in known:
         return name
     repeated = _REPETITION.match(name)
     if repeated and repeated["name"] in known:
         return repeated["name"]
-    return next(iter(known)) if len(known) == 1 else name
+    if len(known) == 1:
+        only, baseline = next(iter(known.items()))
+        if baseline.stands_for_all or layout_of(run) == layout_of(baseline.runs[0]):
+            return only
+    return name
 
 
 def group_runs(runs: Sequence[Snapshot], known: Mapping[str, Baseline]) -> dict[str, tuple[Snapshot, ...]]:
@@ -120,7 +138,7 @@ def group_runs(runs: Sequence[Snapshot], known: Mapping[str, Baseline]) -> dict[
     """
     groups: dict[str, list[Snapshot]] = {}
     for run in runs:
-        name = configuration_of(run.name, known)
+        name = configuration_of(run, known)
         alike = [other for other in runs if _stem(other.name) == _stem(name) and _alike(run, other)]
         is_repeated = name not in known and len({other.name for other in alike}) > 1
         name = _stem(name) if is_repeated else name
@@ -136,8 +154,12 @@ def _stem(name: str) -> str:
 
 
 def _alike(run: Snapshot, other: Snapshot) -> bool:
-    layouts = [{k: v for k, v in one.other.items() if k.startswith("layout.")} for one in (run, other)]
-    return run.breaking == other.breaking and layouts[0] == layouts[1]
+    return run.breaking == other.breaking and layout_of(run) == layout_of(other)
+
+
+def layout_of(run: Snapshot) -> dict[str, Any]:
+    """What a run says of its layout; nothing where it does not."""
+    return {name: value for name, value in run.other.items() if name.startswith("layout.")}
 
 
 def _plain(value: Any) -> Any:

@@ -40,9 +40,9 @@ def measurements(runs: Iterable[Snapshot], metric: str) -> list[Measurement]:
 
 
 def sample_of(runs: Sequence[Snapshot], metric: str) -> Sample | None:
-    """One value a run; None as soon as one run lacks the metric."""
+    """One value a run, of the runs that have the metric: one bad recording spoils no others."""
     found = measurements(runs, metric)
-    if len(found) < len(runs) or not found:
+    if not found:
         return None
     spreads = [one.spread for one in found if one.spread is not None]
     return Sample(tuple(float(one.value or 0) for one in found), max(spreads, default=None))
