@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from commscope.trace import Layout, ModelShape
 
 COUNT = click.IntRange(min=1)
 WORKLOADS = ("gpt", "llama")
+LAUNCHERS = ("torchrun", "accelerate", "deepspeed", "mpirun", "srun")
 RECOMPUTE = ("none", "full", "full-nonreentrant", "full-no-early-stop", "selective")
 
 MODEL_OPTIONS = (
@@ -69,10 +71,11 @@ RUN_OPTIONS = (
     click.option("--backend", type=click.Choice(("auto", "gloo", "nccl")), default="auto", show_default=True),
     click.option(
         "--steps-by",
-        type=click.Choice(("optimizer", "time")),
         default="optimizer",
         show_default=True,
-        help="Where a step of a script ends: at its optimizer's step, or every second.",
+        metavar="optimizer|call[=MODULE:CLASS.METHOD]|time",
+        help="Where a step of a script ends: at its optimizer's step, after a call (of the outermost module, "
+        "or of what is named), or every second.",
     ),
     click.option("--stop", is_flag=True, help="End a script once its steps are recorded."),
     click.option(
@@ -176,8 +179,23 @@ def workload_request(workload: str, output: str | None, options: dict[str, Any])
 
 def script_request(script: tuple[str, ...], output: str | None, options: dict[str, Any]) -> Any:
     """A RecordRequest for a script or a module."""
+    _refuse_launchers(script)
     name = script[1] if script[0] == "-m" else Path(script[0]).stem
     return _request(output, options, workload=name, script=script, nproc=options["nproc"] or 1)
+
+
+def _refuse_launchers(script: tuple[str, ...]) -> None:
+    """`-- python train.py` and `-- torchrun train.py` name what starts a script; ours starts it."""
+    program = Path(script[0]).name
+    if not (re.fullmatch(r"python[\d.]*", program) or program in LAUNCHERS):
+        return
+    scripts = [place for place, word in enumerate(script) if word.endswith(".py")]
+    rest = shlex.join(script[scripts[0] :]) if scripts else "SCRIPT ARGS"
+    ranks = "" if program.startswith("python") else "--nproc N "
+    raise UsageProblem(
+        f"{program} is no script: commscope starts the script itself",
+        hint=f"commscope record {ranks}-- {rest}; under another launcher: python -m commscope.record SCRIPT",
+    )
 
 
 def run_request(request: Any) -> Path:

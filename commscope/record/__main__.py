@@ -13,10 +13,10 @@ from commscope.printable import printable
 from commscope.record.handover.manifest import serious_gaps
 from commscope.record.handover.output import finish_together
 from commscope.record.handover.request import require_script
-from commscope.record.rank import launch_name, outer_request, run_script, this_rank
+from commscope.record.rank import Ending, launch_name, outer_request, run_script, this_rank
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], ending: Ending) -> int:
     """Run the script under the profiler; this rank's exit code."""
     options, script = parse(argv)
     rank = this_rank()
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
             output, script, steps=options.steps, warmup=options.warmup, force=options.force
         )
         request = replace(request, stop=options.stop)
-        run_script(request, rank)
+        run_script(request, rank, ending)
         finish_together(request, rank.rank)
     except CommScopeError as error:
         sys.stderr.write(f"{error}\n")
@@ -66,4 +66,6 @@ def default_output(script: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    ending = Ending()
+    ending.code = main(sys.argv[1:], ending)
+    sys.exit(ending.code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import CollectiveFacts, Timelines, name_with_facts, open_timelines
 from commscope.record.memory.allocator import allocated_by_phase
 from commscope.record.memory.blocks import levels
-from commscope.record.rank.script import Leader
+from commscope.record.rank.borders import Leader, optimizers_alive
 
 FACTS = CollectiveFacts("all_gather", "sp", "tp", 4, "bfloat16", elements=1000, seq=7)
 
@@ -124,15 +125,40 @@ def test_importing_commscope_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def borders(alive: int, optimizers: Iterable[int]) -> list[bool]:
+    leader = Leader(lambda: alive)
+    return [leader.ends_step(optimizer) for optimizer in optimizers]
+
+
 def test_a_step_ends_with_the_last_optimizer_of_a_round() -> None:
-    leader = Leader()
-    ended = [leader.ends_step(optimizer) for optimizer in (1, 2, 3, 1, 2, 3, 1, 2, 3)]
-    assert ended == [True, False, False, False, False, True, False, False, True]
+    assert borders(3, (1, 2, 3) * 3) == [False, False, True] * 3
+
+
+def test_three_steps_of_the_critic_and_one_of_the_generator_are_one_step() -> None:
+    assert borders(2, (1, 1, 1, 2) * 3) == [False, False, False, True] * 3
+
+
+def test_an_optimizer_that_is_never_used_is_not_waited_for() -> None:
+    assert borders(2, [1] * 12) == [False] * Leader.PATIENCE + [True] * 4
 
 
 def test_one_optimizer_ends_every_step() -> None:
-    leader = Leader()
-    assert [leader.ends_step(1) for _ in range(4)] == [True, True, True, True]
+    assert borders(1, [1] * 4) == [True] * 4
+
+
+def test_optimizers_are_counted_and_what_only_wraps_one_is_not() -> None:
+    before = optimizers_alive()
+    inner = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+
+    class Wrapper(torch.optim.Optimizer):
+        def __init__(self) -> None:
+            self.inner = inner
+
+        def step(self, closure: Any = None) -> Any:
+            return self.inner.step(closure)
+
+    wrapper = Wrapper()
+    assert (optimizers_alive() - before, wrapper.inner) == (1, inner)
 
 
 @pytest.mark.parametrize(("warmup", "steps", "needed"), [(0, 1, 2), (1, 1, 2), (2, 3, 5), (3, 5, 8)])

@@ -18,6 +18,8 @@ WORK_FOLDER = ".commscope"  # facts, logs and heartbeats of the ranks while reco
 REQUEST = "request.json"  # there too: what the ranks are asked
 MANIFEST = "run.json"
 
+BY_OPTIMIZER, BY_CALL, BY_TIME = "optimizer", "call", "time"
+
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
@@ -46,7 +48,7 @@ class RecordRequest:
     seed: int = 1
     entry: str = "commscope_workloads.train:main"  # module:function that runs a built-in workload
     nodes: Nodes = field(default_factory=Nodes)
-    steps_by: str = "optimizer"  # optimizer | time, for scripts
+    steps_by: str = BY_OPTIMIZER  # or BY_CALL, BY_CALL=what, BY_TIME; for scripts
     stop: bool = False  # end a script once its steps are recorded
     threads: int = 1  # OMP_NUM_THREADS of a rank
     nsys: bool = False
@@ -104,8 +106,10 @@ def validate(request: RecordRequest) -> None:
         raise UsageProblem(f"--warmup is {request.warmup}", hint="0 or more")
     if request.timeout_s <= 0:
         raise UsageProblem(f"--timeout is {request.timeout_s:g} s", hint="more than 0")
-    if request.steps_by not in ("optimizer", "time"):
-        raise UsageProblem(f"--steps-by {request.steps_by} is unknown", hint="optimizer or time")
+    how, _, what = request.steps_by.partition("=")
+    if how not in (BY_OPTIMIZER, BY_CALL, BY_TIME) or (what and how != BY_CALL):
+        hint = "optimizer, call, call=PACKAGE.MODULE:CLASS.METHOD or time"
+        raise UsageProblem(f"--steps-by {request.steps_by} is unknown", hint=hint)
     if not request.script:
         _validate_layout(request)
 

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from commscope.errors import BackendProblem, CommScopeError, RecordFailed, UsageProblem
 from commscope.record.handover.facts import Beat, RankError, read_all_errors, read_all_facts
@@ -106,13 +107,23 @@ def _launch(request: RecordRequest) -> None:
         max_restarts=0,
         monitor_interval=0.1,
         local_addr=None if endpoint and not endpoint.startswith(("localhost", "127.")) else "localhost",
-        logs_specs=DefaultLogsSpecs(log_dir=str(request.work_folder / "logs"), redirects=Std.ALL),
+        logs_specs=DefaultLogsSpecs(
+            log_dir=str(request.work_folder / "logs"), redirects=Std.ALL, tee=_shown(request)
+        ),
+        log_line_prefix_template="rank ${rank}: ",
         signals_to_handle=",".join(number.name for number in _HANDLED),
         shutdown_timeout=GRACE_S,
     )
     interpreter = nsys_command(request, has_gpu=_gpus() > 0) if request.nsys else [sys.executable]
     arguments = [*interpreter[1:], "-m", "commscope.record.rank.child", str(request.work_folder / REQUEST)]
     elastic_launch(config, interpreter[0])(*arguments)
+
+
+def _shown(request: RecordRequest) -> dict[int, Any]:
+    """What a script's rank 0 prints is on the screen while it runs; all ranks' lines are in the logs."""
+    from torch.distributed.elastic.multiprocessing import Std
+
+    return {0: Std.ALL} if request.script and request.nodes.rank == 0 else {}
 
 
 def quiet_elastic() -> None:

@@ -29,6 +29,7 @@ from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import open_timelines
 from commscope.record.rank.collect import collect_facts
 from commscope.record.rank.context import RankContext
+from commscope.record.rank.ending import Ending
 from commscope.record.rank.script import run_script
 from commscope.record.rank.session import Rank, Session
 from commscope.whole import write_whole
@@ -40,7 +41,7 @@ class Terminated(BaseException):
     """The launcher, or a scheduler, asked this rank to end."""
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], ending: Ending) -> int:
     """Run this rank; its error, if any, is left in the work folder before the process ends."""
     request = decode_request(Path(argv[1]).read_bytes())
     rank = Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
     try:
         write_stack_on_signal(request.work_folder, rank.rank)
         write_pid(request.work_folder, rank.rank)
-        run_rank(request, rank)
+        run_rank(request, rank, ending)
     except SystemExit as ended:
         code = exit_code(ended)
         if code:
@@ -64,10 +65,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def run_rank(request: RecordRequest, rank: Rank) -> None:
+def run_rank(request: RecordRequest, rank: Rank, ending: Ending) -> None:
     """Run the script or the entry function of the workload; leave the facts."""
     if request.script:
-        run_script(request, rank)
+        run_script(request, rank, ending)
         return
     rank = open_process_group(request, rank)
     plan = Plan(request.warmup, request.steps, request.steps)
@@ -156,8 +157,10 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv)
+    ending = Ending()
+    code = main(sys.argv, ending)
     sys.stdout.flush()
     sys.stderr.flush()
     if code:
         os._exit(code)  # a failed rank may hang in the teardown of its process group
+    ending.code = code

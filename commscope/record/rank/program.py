@@ -11,14 +11,17 @@ from dataclasses import replace
 
 from commscope.errors import RecordFailed
 from commscope.record.handover.facts import RankFacts, write_facts
-from commscope.record.handover.request import RecordRequest
+from commscope.record.handover.request import BY_OPTIMIZER, BY_TIME, RecordRequest
 from commscope.record.handover.step_plan import script_plan
 from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import open_timelines
 from commscope.record.memory import StepMemory
 from commscope.record.rank.collect import collect_facts
+from commscope.record.rank.own_profiler import OwnProfiler
 from commscope.record.rank.session import Rank, Session
 from commscope.trace import Gap
+
+_OTHER_STEPS = {BY_OPTIMIZER: "or --steps-by call, or time", BY_TIME: "a step is a second"}
 
 
 class Program:
@@ -29,6 +32,7 @@ class Program:
         self.session = Session(request, rank, Marks(open_timelines(), Ledger()), plan)
         self._memory = StepMemory(rank.rank, rank.device, plan)
         self.session.at_border = self._memory
+        self.own_profiler = OwnProfiler()
         self._facts: RankFacts | None = None
 
     def end_step(self, loss: float | None = None) -> None:
@@ -54,6 +58,7 @@ class Program:
                     *facts.gaps,
                     *fewer_steps(session),
                     *self._memory.gaps(),
+                    *self.own_profiler.gaps(session.rank.rank),
                     *_never_told(session),
                 ),
             ),
@@ -91,5 +96,5 @@ def _ended_after(session: Session) -> str:
 
 def _needed(session: Session) -> str:
     request, plan = session.request, session.plan
-    how = "or --steps-by time" if request.steps_by == "optimizer" else "a step is a second"
+    how = _OTHER_STEPS.get(request.steps_by, "a step is a call")
     return f"--warmup {request.warmup} --steps {request.steps} need {plan.total} steps; {how}"
