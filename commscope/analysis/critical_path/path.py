@@ -1,8 +1,9 @@
 """The critical path across ranks, and how much each collective could be late without anybody noticing.
 
 Takes analyzed ranks, their joined instances, the clock and the windows; gives one CriticalPath a window.
-From the window's last end the walk goes back along the edge that explains each recorded time; at a
-collective's end that is the transfer, and then the rank that came last: waits never lie on the path. Its
+There is one path: from the capture's last end the walk goes back along the edge that explains each recorded
+time; at a collective's end that is the transfer, and then the rank that came last: waits never lie on the
+path. Each window's path is the piece of it inside the window, so those of steps sum to what they cover. The
 parts tile the window without a gap; what lies before the first record of the rank where the walk ends is
 `idle`. Slack of an instance is by how much it could begin later without the window ending later (nothing
 that ends after the window counts).
@@ -10,7 +11,9 @@ that ends after the window counts).
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -19,6 +22,7 @@ import pandas as pd
 
 from commscope.analysis.critical_path.run_graph import EdgeLabel, RunGraph, run_graph
 from commscope.analysis.result import Clock, CriticalPath, PathPart, RankAnalysis, Window
+from commscope.schema import CAPTURE
 
 UNATTRIBUTED = "unattributed"
 COMMUNICATION = "transfer"
@@ -36,15 +40,39 @@ def critical_paths(
 
 def paths_of(graph: RunGraph, windows: Sequence[Window]) -> tuple[CriticalPath, ...]:
     """The critical path of every window that is marked in the graph."""
+    windows = [window for window in windows if window.name in graph.marks and window.span_ns > 0]
+    if not windows:
+        return ()
+    slacks, parts = _Slacks(graph), _whole(graph, windows)
+    return tuple(_path(window, _inside(parts, window), slacks.within(window)) for window in windows)
+
+
+def _whole(graph: RunGraph, windows: Sequence[Window]) -> tuple[PathPart, ...]:
+    """The path of all windows: of the capture, and of what reaches beyond it."""
     walk = _Walk(graph)
-    slacks = _Slacks(graph)
-    paths = []
-    for window in windows:
-        if window.name in graph.marks and window.span_ns > 0:
-            ends = [end for _, _, end in graph.marks[window.name]]
-            last = max(ends, key=lambda node: int(graph.time_ns[node]))
-            paths.append(_path(window, walk.back_from(last, window), slacks.within(window)))
-    return tuple(paths)
+    start_ns, end_ns = min(one.start_ns for one in windows), max(one.end_ns for one in windows)
+    capture = [one for one in windows if one.name == CAPTURE]
+    until = capture[0].end_ns if capture else end_ns
+    parts = walk.back_from(_last_end(graph, capture or windows), Window(CAPTURE, start_ns, until))
+    if until < end_ns:
+        parts += walk.back_from(_last_end(graph, windows), Window(CAPTURE, until, end_ns))
+    return parts
+
+
+def _last_end(graph: RunGraph, windows: Sequence[Window]) -> int:
+    """The latest mark that ends one of the windows."""
+    ends = [end for window in windows for _, _, end in graph.marks[window.name]]
+    return max(ends, key=lambda node: int(graph.time_ns[node]))
+
+
+def _inside(parts: Sequence[PathPart], window: Window) -> tuple[PathPart, ...]:
+    """The pieces of a path between two moments."""
+    first = bisect_right(parts, window.start_ns, key=lambda part: part.end_ns)
+    last = bisect_left(parts, window.end_ns, key=lambda part: part.start_ns)
+    return tuple(
+        replace(part, start_ns=max(part.start_ns, window.start_ns), end_ns=min(part.end_ns, window.end_ns))
+        for part in parts[first:last]
+    )
 
 
 def _path(window: Window, parts: tuple[PathPart, ...], slack_ns: dict[int, int]) -> CriticalPath:
