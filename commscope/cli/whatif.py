@@ -8,11 +8,12 @@ import click
 
 from commscope.cli.common import emit, hint, load, output_options, reading_options
 from commscope.errors import UsageProblem
+from commscope.schema import CAPTURE
 from commscope.units import format_percent, format_time
 
 if TYPE_CHECKING:
     from commscope.report.sections import Section
-    from commscope.whatif import Outcome
+    from commscope.whatif import Outcome, Scenario
 
 
 WHATIF_SCHEMA = "commscope.whatif/1"
@@ -63,19 +64,31 @@ def command(
             "nothing is to be different", hint="--no-stragglers, --comm-free, --bandwidth 2x …"
         )
     outcomes = replay_all(load(run, ranks=ranks, jobs=jobs, scheduler=scheduler), scenario)
-    emit(_render(outcomes, form), output, force=force)
+    emit(_render(scenario, outcomes, form), output, force=force)
     if form == "text":
         hint(f"commscope analyze {run}", f"commscope dashboard {run}")
 
 
-def _render(outcomes: tuple[Outcome, ...], form: str) -> str:
+def _render(scenario: Scenario, outcomes: tuple[Outcome, ...], form: str) -> str:
     if form == "json":
         from commscope.report.contract import dumps
+        from commscope.whatif import scenario_words
 
-        return dumps({"schema": WHATIF_SCHEMA, "outcomes": [_document(outcome) for outcome in outcomes]})
+        steps = [
+            {"window": one.window, "recorded_ns": one.before_ns, "replayed_ns": one.after_ns}
+            for one in _steps(outcomes)
+        ]
+        documents = [_document(outcome) for outcome in outcomes]
+        told = {"scenario": scenario_words(scenario), "steps": steps, "outcomes": documents}
+        return dumps({"schema": WHATIF_SCHEMA, **told})
     from commscope.report import render
 
-    return getattr(render, form)([_section(outcomes)])  # type: ignore[no-any-return]
+    return getattr(render, form)([_section(scenario, outcomes)])  # type: ignore[no-any-return]
+
+
+def _steps(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The steps; the capture where none are marked."""
+    return tuple(one for one in outcomes if one.window != CAPTURE) or outcomes
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -90,8 +103,9 @@ def _document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _section(outcomes: tuple[Outcome, ...]) -> Section:
+def _section(scenario: Scenario, outcomes: tuple[Outcome, ...]) -> Section:
     from commscope.report.sections import Section, cut
+    from commscope.whatif import outcome_words
 
     rows = [
         (
@@ -105,7 +119,8 @@ def _section(outcomes: tuple[Outcome, ...]) -> Section:
         for outcome in outcomes
     ]
     columns = ("window", "recorded", "replayed", "change", "critical then", "share of the path")
-    return Section("What if", (), cut(columns, rows, MOST_WINDOWS))
+    sentence = outcome_words(outcomes[0], scenario)
+    return Section("What if", (sentence,), cut(columns, rows, MOST_WINDOWS))
 
 
 def _share(outcome: Outcome) -> float:

@@ -4,5 +4,16 @@ from __future__ import annotations
 
 from commscope.whatif.replay import Outcome, replay, replay_all
 from commscope.whatif.scenario import Scale, Scenario, parse_factor, parse_scale
+from commscope.whatif.words import outcome_words, scenario_words
 
-__all__ = ["Outcome", "Scale", "Scenario", "parse_factor", "parse_scale", "replay", "replay_all"]
+__all__ = [
+    "Outcome",
+    "Scale",
+    "Scenario",
+    "outcome_words",
+    "parse_factor",
+    "parse_scale",
+    "replay",
+    "replay_all",
+    "scenario_words",
+]

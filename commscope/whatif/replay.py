@@ -15,9 +15,11 @@ import numpy as np
 
 from commscope.analysis.critical_path import RunGraph, paths_of, run_graph
 from commscope.analysis.result import Analysis, CriticalPath, Window
-from commscope.errors import IncompleteTrace, UsageProblem
+from commscope.errors import UsageProblem
 from commscope.trace import Int64
+from commscope.whatif.refusals import refuse_unreplayable
 from commscope.whatif.scenario import Scenario
+from commscope.whatif.spans import lasting_spans, spans_of
 from commscope.whatif.weights import new_weights
 
 
@@ -54,24 +56,32 @@ def replay(analysis: Analysis, scenario: Scenario, window: str) -> Outcome:
 
 
 def replay_all(analysis: Analysis, scenario: Scenario) -> tuple[Outcome, ...]:
-    """Every window of a run under a scenario. Raises IncompleteTrace where no rank has a graph."""
-    if not analysis.skeletons:
-        raise IncompleteTrace(
-            "nothing to replay: no rank of this run has a happens-before graph",
-            where=str(analysis.run.path),
-            hint="analyze the traces themselves; a saved analysis does not hold the graph",
-        )
+    """Every window of a run under a scenario, the capture first.
+
+    Raises IncompleteTrace where the run does not tell what would happen, UsageProblem for a rank it has not.
+    """
+    refuse_unreplayable(analysis, scenario)
     graph = run_graph(analysis.skeletons, analysis.instances, analysis.clock)
-    table = analysis.instances.reset_index(drop=True)
-    weight = new_weights(graph, table, scenario)
-    after = changed(graph, weight_ns=weight, time_ns=replayed(graph, weight))
-    windows = [window for window in analysis.windows if window.name in graph.marks]
-    before = {path.window: path for path in paths_of(graph, _spans(graph, windows))}
+    weight = new_weights(graph, analysis.instances.reset_index(drop=True), scenario)
+    return outcomes_of(graph, weight, analysis.windows)
+
+
+def outcomes_of(graph: RunGraph, weight_ns: Int64, windows: Sequence[Window]) -> tuple[Outcome, ...]:
+    """Every window of a graph with other weights."""
+    after = changed(graph, weight_ns=weight_ns, time_ns=replayed(graph, weight_ns))
+    shortens = bool((weight_ns <= graph.weight_ns).all())
+    spans = lasting_spans(graph, after, windows) if shortens else spans_of(after, windows)
+    new = {path.window: path for path in paths_of(after, spans)}
     return tuple(
-        Outcome(path.window, before[path.window].length_ns, path.length_ns, before[path.window], path)
-        for path in paths_of(after, _spans(after, windows))
-        if path.window in before
+        Outcome(old.window, old.length_ns, path.length_ns, old, path)
+        for old in paths_of(graph, spans_of(graph, windows))
+        for path in [new.get(old.window, _nothing(old.window))]
     )
+
+
+def _nothing(window: str) -> CriticalPath:
+    """The path of a window that takes no time any more."""
+    return CriticalPath(window, 0, (), {}, {}, {}, {}, 0, 0, {})
 
 
 def replayed(graph: RunGraph, weight_ns: Int64) -> Int64:
@@ -85,14 +95,3 @@ def replayed(graph: RunGraph, weight_ns: Int64) -> Int64:
         elif low < high:
             time[node] = max(time[source[edge]] + weight[edge] for edge in range(low, high))
     return np.array(time, dtype=np.int64)
-
-
-def _spans(graph: RunGraph, windows: Sequence[Window]) -> list[Window]:
-    """The windows as the graph's times have them: earliest start to latest end over the ranks."""
-    spans = []
-    for window in windows:
-        marks = graph.marks[window.name]
-        start = min(int(graph.time_ns[node]) for _, node, _ in marks)
-        end = max(int(graph.time_ns[node]) for _, _, node in marks)
-        spans.append(Window(window.name, start, max(start, end), window.step))
-    return spans

@@ -50,6 +50,11 @@ class Scenario:
         """Whether this is the run as it was."""
         return self == Scenario()
 
+    @property
+    def compares_ranks(self) -> bool:
+        """Whether it measures ranks against each other, so that one rank alone tells nothing."""
+        return self.no_stragglers
+
 
 def parse_scale(text: str) -> Scale:
     """`all_gather=0.5`, `compute@rank3=0.8`, `backward=0.9`. Raises UsageProblem on anything else."""

@@ -33,9 +33,19 @@ _NOTHING = EdgeLabel("idle", None, None)
 def critical_paths(
     ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None, windows: Sequence[Window]
 ) -> tuple[CriticalPath, ...]:
-    """The critical path of every window in which some rank has a skeleton."""
+    """The critical path of every window in which some rank has a skeleton.
+
+    None where the captures have no moment in common on the common clock: nobody waited for anybody then.
+    """
     skeletons = [rank.skeleton for rank in ranks if rank.skeleton is not None]
-    return paths_of(run_graph(skeletons, instances, clock), windows) if skeletons else ()
+    if not skeletons:
+        return ()
+    graph = run_graph(skeletons, instances, clock)
+    captures = graph.marks.get(CAPTURE, ())
+    latest_start = max((int(graph.time_ns[start]) for _, start, _ in captures), default=0)
+    if any(int(graph.time_ns[end]) <= latest_start for _, _, end in captures):
+        return ()
+    return paths_of(graph, windows)
 
 
 def paths_of(graph: RunGraph, windows: Sequence[Window]) -> tuple[CriticalPath, ...]:
