@@ -31,6 +31,7 @@ from commscope_dashboard.view import view_of
 
 from commscope.analysis.result import Analysis, Intervals
 from tests.analyses import Call, make_analysis
+from tests.browser import wait_until
 
 REPEATS = 5
 FIGURES = (
@@ -123,7 +124,7 @@ def paint(title: str, library: Library) -> None:
         page.goto(f"http://127.0.0.1:{server.server_port}/", wait_until="commit")
         page.wait_for_selector(".verdict")
         verdict = time.perf_counter() - start
-        page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
+        wait_until(page, "document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6")
         print(
             f"\n{title}: verdict after {verdict:.1f} s, six figures after {time.perf_counter() - start:.1f} s"
         )

@@ -14,8 +14,11 @@ from commscope.errors import BackendProblem
 @click.argument("runs", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True)
+@click.option(
+    "--allow-host", "names", multiple=True, metavar="NAME", help="Answer to this name too (behind a proxy)."
+)
 @click.option("--no-browser", is_flag=True, help="Do not open a browser.")
-def command(runs: tuple[str, ...], host: str, port: int, no_browser: bool) -> None:
+def command(runs: tuple[str, ...], host: str, port: int, names: tuple[str, ...], no_browser: bool) -> None:
     """Compare RUNS, or all runs found in folders of runs, in the browser."""
     try:
         from commscope_dashboard.serve import serve
@@ -23,4 +26,4 @@ def command(runs: tuple[str, ...], host: str, port: int, no_browser: bool) -> No
         raise BackendProblem(
             f"the dashboard needs {error.name}", where=sys.prefix, hint="pip install 'commscope[dashboard]'"
         ) from error
-    serve([Path(run) for run in runs], host=host, port=port, open_browser=not no_browser)
+    serve([Path(run) for run in runs], host=host, port=port, open_browser=not no_browser, names=names)

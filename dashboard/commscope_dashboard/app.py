@@ -23,7 +23,8 @@ from commscope_dashboard.shell import shell
 from commscope_dashboard.view import view_of
 from commscope_dashboard.web import routes
 from commscope_dashboard.web.compression import keep_compressed
-from commscope_dashboard.web.first_paint import SCHEME_COOKIE, EarlyDash
+from commscope_dashboard.web.first_paint import EARLY_SCRIPT, SCHEME_COOKIE, EarlyDash
+from commscope_dashboard.web.guard import guard, script_hash
 
 
 def create_app(
@@ -32,16 +33,20 @@ def create_app(
     analyses: Sequence[Analysis] = (),
     read: Read = read_cached,
     say: Callable[[str], None] = lambda _: None,
+    hosts: Sequence[str] = (),
 ) -> Dash:
-    """An app over run folders, each analyzed once now; `analyses` are shown beside them as they are."""
+    """An app over run folders, each analyzed once now; `analyses` are shown beside them as they are.
+
+    It answers to the names of this machine's loopback, to addresses, and to `hosts`.
+    """
     loaded = list(load(runs, read=read, say=say))
     for analysis in analyses:
         key = unique_key(analysis.run.name, [run.key for run in loaded])
         loaded.append(LoadedRun(key, analysis.run.path, analysis=analysis))
-    return app_of(Library(loaded))
+    return app_of(Library(loaded), hosts=hosts)
 
 
-def app_of(library: Library) -> Dash:
+def app_of(library: Library, *, hosts: Sequence[str] = ()) -> Dash:
     """An app over runs that are already loaded."""
     app = EarlyDash(
         "commscope_dashboard",
@@ -71,6 +76,7 @@ def app_of(library: Library) -> Dash:
     app.layout = shell(PAGES)
     routes.serve_traces(app.server, library)
     callbacks.register(app, library)
+    guard(app.server, lambda: (*app.csp_hashes(), script_hash(EARLY_SCRIPT)), hosts)
     return app
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, Patch, State, ctx, no_update
+from flask import abort
 
 from commscope.figures.drawing.cells import Row, columns
 from commscope_dashboard import charts, parts
@@ -29,7 +30,7 @@ def register(app: Dash, library: Library) -> None:
         prevent_initial_call=True,  # the layout brings what is shown at first
     )
     def show_part(query: Query) -> Any:
-        return part(library, query, ctx.outputs_list["id"]["key"])
+        return part(library, query, _asked_for(ctx.outputs_list))
 
     @app.callback(
         Output({"type": "late", "key": MATCH}, "children"),
@@ -38,7 +39,7 @@ def register(app: Dash, library: Library) -> None:
         State("view", "data"),
     )
     def show_late(ready: bool | None, _: Query, query: Query) -> Any:
-        return part(library, query, ctx.outputs_list["id"]["key"]) if ready else no_update
+        return part(library, query, _asked_for(ctx.outputs_list)) if ready else no_update
 
     @app.callback(
         Output("download", "data"),
@@ -47,7 +48,7 @@ def register(app: Dash, library: Library) -> None:
         prevent_initial_call=True,
     )
     def download(clicks: Sequence[int | None], query: Query) -> Any:
-        return csv_of(library, query, ctx.triggered_id["key"]) if any(clicks) else no_update
+        return csv_of(library, query, _key_in(ctx.triggered_id)) if any(clicks) else no_update
 
     @app.callback(
         Output({"type": "grid", "key": MATCH}, "exportDataAsCsv"),
@@ -70,7 +71,7 @@ def _register_figures(app: Dash, library: Library) -> None:
         prevent_initial_call=True,
     )
     def refine(relayout: dict[str, Any] | None, query: Query, scheme: str | None) -> Any:
-        figure = refined(library, query, ctx.outputs_list["id"]["key"], relayout)
+        figure = refined(library, query, _asked_for(ctx.outputs_list), relayout)
         return no_update if figure is None else charts.in_scheme(figure, scheme)
 
     @app.callback(
@@ -95,8 +96,8 @@ def _register_cards(app: Dash, library: Library, kind: str) -> None:
         prevent_initial_call=True,
     )
     def show_figure(query: Query) -> Any:
-        drawn = charts.draw(library, view_of(library, query), ctx.outputs_list[0]["id"]["key"])
-        figure = charts.in_scheme(drawn.figure, query.get("scheme"))
+        drawn = charts.draw(library, view_of(library, query), _asked_for(ctx.outputs_list))
+        figure = charts.in_scheme(drawn.figure, query.get("scheme") if isinstance(query, Mapping) else None)
         return figure, drawn.title, drawn.caption, table(drawn.rows)
 
 
@@ -130,6 +131,19 @@ def _register_client(app: Dash) -> None:
         State({"type": "nav", "key": ALL}, "id"),
         State({"type": "control", "key": ALL}, "id"),
     )
+
+
+def _asked_for(outputs: Any) -> str:
+    """Which part or figure a request names; one that names none is refused."""
+    first = outputs[0] if isinstance(outputs, list) and outputs else outputs
+    return _key_in(first.get("id") if isinstance(first, Mapping) else None)
+
+
+def _key_in(place: Any) -> str:
+    key = place.get("key") if isinstance(place, Mapping) else None
+    if not isinstance(key, str) or not (key in parts.PARTS or charts.is_known(key)):
+        abort(400)
+    return key
 
 
 def part(library: Library, query: Query, key: str) -> Any:

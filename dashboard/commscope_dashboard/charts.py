@@ -27,6 +27,7 @@ COMPARE_PREFIX = "compare-"
 _OF_COLLECTIVES = {"volume", "stalls", "waits", "lateness", "wait-transfer", "busbw"}
 _NOTHING = "Nothing of what is picked out is in this window"
 _OF_RANKS = {"breakdown", "phases", "memory"}
+_FARTHEST = 1e15  # of an axis in its own unit
 VOLUME, WHATIF = "volume", "whatif"
 _KNOWN = {chart.key: chart for chart in (*CHARTS, TIMELINE, PHASES)}
 _ZOOMED: dict[str, Callable[[Subject, str, tuple[float, float] | None], go.Figure]] = {
@@ -45,6 +46,12 @@ class Drawn:
     figure: Json
     caption: str
     rows: list[Row]
+
+
+def is_known(key: str) -> bool:
+    """Whether a figure stands behind the key."""
+    name = key.removeprefix(COMPARE_PREFIX)
+    return name in {*_KNOWN, VOLUME} or key == WHATIF
 
 
 def draw(library: Library, view: View, key: str) -> Drawn:
@@ -128,13 +135,15 @@ def fluid(figure: go.Figure) -> Json:
 
 def zoom_of(relayout: dict[str, Any] | None) -> Zoom | str:
     """The x range a reader zoomed to, `whole`, or `same` where the range did not change."""
-    relayout = relayout or {}
-    if "xaxis.range[0]" in relayout and "xaxis.range[1]" in relayout:
-        return float(relayout["xaxis.range[0]"]), float(relayout["xaxis.range[1]"])
-    if isinstance(relayout.get("xaxis.range"), list | tuple):
-        low, high = relayout["xaxis.range"]
-        return float(low), float(high)
+    relayout = relayout if isinstance(relayout, dict) else {}
+    pair = relayout.get("xaxis.range") or [relayout.get(f"xaxis.range[{n}]") for n in (0, 1)]
+    if isinstance(pair, list) and len(pair) == 2 and all(_is_finite(one) for one in pair):
+        return float(pair[0]), float(pair[1])
     return "whole" if relayout.get("xaxis.autorange") else "same"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < _FARTHEST
 
 
 def in_scheme(figure: Json, scheme: str | None) -> Json:

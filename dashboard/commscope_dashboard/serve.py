@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 import sys
@@ -10,48 +11,61 @@ import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from werkzeug.serving import WSGIRequestHandler, make_server
+from flask import Flask
+from waitress.server import create_server
 
 from commscope.errors import BackendProblem
 from commscope.printable import printable
 from commscope.readers.runs.find import find_runs
 from commscope_dashboard.app import create_app, warm
+from commscope_dashboard.web.guard import LOCAL_HOSTS, MOST_BODY_BYTES, names_of
 
-LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+_THREADS = 16
 _BROWSER_DELAY_S = 0.8
 
 
 def serve(
-    paths: Sequence[Path], host: str = "127.0.0.1", port: int = 8050, open_browser: bool = True
+    paths: Sequence[Path],
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    open_browser: bool = True,
+    names: Sequence[str] = (),
 ) -> None:
     """Analyze the runs, then serve them until Ctrl-C; port 0 takes a free one.
+
+    It answers to this machine's names and to `names`.
 
     Raises BackendProblem where the port is taken, KeyboardInterrupt at Ctrl-C.
     """
     with _listen(host, port) as listening:
-        app = create_app(find_runs(paths), say=_say)
+        app = create_app(find_runs(paths), say=_say, hosts=(*names_of(host), *names))
         warm(app)
         warning = exposure_warning(host)
         if warning:
             _say(warning)
-        server = make_server(
-            host, port, app.server, threaded=True, request_handler=_QuietHandler, fd=listening.fileno()
-        )
+        server = server_of(app.server, listening)
         url = _url(host, listening.getsockname()[1])
         _say(f"dashboard at {url} (Ctrl-C ends it)")
         if open_browser:
             threading.Timer(_BROWSER_DELAY_S, webbrowser.open, [url]).start()
-        server.serve_forever()
-    # werkzeug's serve_forever swallows the KeyboardInterrupt that ends it; the exit code needs it.
+        server.run()
+    # waitress swallows the KeyboardInterrupt that ends it; the exit code needs it.
     raise KeyboardInterrupt
 
 
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # a page asks some thirty times: connections are kept
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """No line a request; errors are still told."""
+def server_of(app: Flask, listening: socket.socket) -> Any:
+    """A production server of the app on a socket that listens already."""
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it says how many wait; they are served
+    return create_server(
+        app,
+        sockets=[listening],
+        threads=_THREADS,
+        max_request_body_size=MOST_BODY_BYTES,
+        ident="",
+        clear_untrusted_proxy_headers=True,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

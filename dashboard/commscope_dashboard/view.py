@@ -14,6 +14,7 @@ from commscope_dashboard.runs.library import Library
 Query = Mapping[str, Any]
 _LARGEST = 20.0
 _FASTEST_GBPS = 1e6
+_MOST_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class View:
 
 def view_of(library: Library, query: Query | None) -> View:
     """The view a query describes, on runs that are there."""
-    query = query or {}
+    query = query if isinstance(query, Mapping) else {}
     keys = library.keys
     first = keys[0] if keys else ""
     baseline = _choice(query.get("baseline"), keys, first)
@@ -44,7 +45,7 @@ def view_of(library: Library, query: Query | None) -> View:
         baseline=baseline,
         candidate=_choice(query.get("candidate"), keys, other),
         run=_choice(query.get("run"), keys, first),
-        step=str(query.get("step") or MEDIAN),
+        step=_choice(query.get("step"), _steps(library), MEDIAN),
         measure=_choice(query.get("measure"), (WIRE, PAYLOAD), WIRE),
         bandwidth_log2=_number(query.get("bandwidth_log2"), 0.0),
         latency=abs(_number(query.get("latency"), 1.0)),
@@ -60,6 +61,12 @@ def view_of(library: Library, query: Query | None) -> View:
     )
 
 
+def _steps(library: Library) -> tuple[str, ...]:
+    """Windows of any run: what is no window must not become a key of what is kept."""
+    runs = [run.analysis for run in library.readable if run.analysis is not None]
+    return (MEDIAN, *dict.fromkeys(window.name for run in runs for window in run.windows))
+
+
 def _choice(value: object, known: tuple[str, ...], default: str) -> str:
     return str(value) if value in known else default
 
@@ -71,7 +78,8 @@ def _rank(library: Library, value: object) -> int | None:
 
 
 def _whole(value: object) -> int | None:
-    return int(str(value)) if str(value).isascii() and str(value).isdigit() else None
+    text = str(value) if isinstance(value, int | str) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _positive(value: object) -> float | None:

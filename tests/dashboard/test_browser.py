@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,21 @@ from typing import Any
 import pytest
 from commscope_dashboard.app import create_app
 from commscope_dashboard.runs.loading import read_path
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from commscope.compare import compare
 from commscope.figures.metrics import TILES
 from commscope.report.contract import comparison_document, dumps
-from tests.browser import Opened, open_page
+from tests.browser import Opened, open_page, wait_until
 from tests.conftest import Demo
+from tests.dashboard.web.asking import running
 
 pytestmark = pytest.mark.browser
 DRAWN = "document.querySelectorAll('.js-plotly-plot .main-svg').length >= {}"
 
 
-class Quiet(WSGIRequestHandler):
-    def log(self, *_: Any) -> None:
-        """Say nothing."""
-
-
 def served(app: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app.server, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with running(app) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +34,8 @@ def site(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_for_figures(opened: Opened, count: int) -> None:
-    opened.page.wait_for_function(DRAWN.format(count))
-    opened.page.wait_for_function("!document.querySelector('[data-dash-is-loading=true]')")
+    wait_until(opened.page, DRAWN.format(count))
+    wait_until(opened.page, "!document.querySelector('[data-dash-is-loading=true]')")
 
 
 def no_complaint(opened: Opened) -> None:
@@ -60,7 +50,7 @@ def test_every_page_draws_without_an_error_or_a_request_to_elsewhere(site: str) 
         assert "hint" in opened.page.locator(".card.error").inner_text()
         for name, count in (("Run", 5), ("Collectives", 3), ("Critical path", 2), ("Doctor", 0)):
             opened.page.click(f"nav >> text={name}")
-            opened.page.wait_for_function(f"document.title.includes('CommScope') && {DRAWN.format(count)}")
+            wait_until(opened.page, f"document.title.includes('CommScope') && {DRAWN.format(count)}")
         opened.page.wait_for_selector("text=coverage by rank")
         no_complaint(opened)
 
@@ -107,7 +97,7 @@ def test_the_theme_switch_recolours_page_and_figures(site: str) -> None:
         wait_for_figures(opened, 5)
         dark = opened.page.evaluate(colour)
         opened.page.click("#scheme")
-        opened.page.wait_for_function(f"{colour} !== {dark!r}")
+        wait_until(opened.page, f"{colour} !== {dark!r}")
         assert opened.page.evaluate("document.documentElement.dataset.mantineColorScheme") == "light"
         no_complaint(opened)
 
@@ -123,7 +113,8 @@ def test_zooming_into_the_timeline_refines_it(site: str) -> None:
             f" <= {middle * 1.0201}"
         )
         # A graph listens a moment after it is drawn; a reader's second try is what a repeat stands for.
-        opened.page.wait_for_function(
+        wait_until(
+            opened.page,
             f"() => {{ if ({refined}) return true;"
             f" Plotly.relayout({plot}, {{'xaxis.range': [{middle}, {middle * 1.02}]}}); return false; }}",
             polling=3_000,
@@ -149,12 +140,12 @@ def test_a_click_on_a_bar_picks_its_rank_everywhere_and_a_second_one_gives_it_fr
         opened.page.mouse.down()
         opened.page.mouse.up()
         opened.page.wait_for_selector("h2:has-text('Wire bytes') >> text=only rank 0")
-        opened.page.wait_for_function("location.search.includes('rank=0')")
+        wait_until(opened.page, "location.search.includes('rank=0')")
         assert opened.page.input_value("input[aria-label='show only rank']") == "rank 0"
         opened.page.click("#show-all")
-        opened.page.wait_for_function("!location.search.includes('rank=')")
-        opened.page.wait_for_function(
-            "![...document.querySelectorAll('h2')].some((h) => h.innerText.includes('only'))"
+        wait_until(opened.page, "!location.search.includes('rank=')")
+        wait_until(
+            opened.page, "![...document.querySelectorAll('h2')].some((h) => h.innerText.includes('only'))"
         )
         no_complaint(opened)
 
@@ -169,7 +160,7 @@ def test_a_picked_collective_is_in_the_link_and_narrows_figures_and_table(site: 
         opened.page.keyboard.press("ArrowDown")
         opened.page.keyboard.press("ArrowDown")
         opened.page.keyboard.press("Enter")
-        opened.page.wait_for_function("/[?&]phase=[a-z]+/.test(location.search)")
+        wait_until(opened.page, "/[?&]phase=[a-z]+/.test(location.search)")
         opened.page.wait_for_selector("h2:has-text('Lateness') >> text=/only [a-z]+, all_gather/")
         no_complaint(opened)
 

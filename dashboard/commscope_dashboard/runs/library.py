@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from commscope.analysis.result import Analysis
 from commscope.compare import Comparison, compare
@@ -20,7 +21,7 @@ Compare = Callable[[Analysis, Analysis], Comparison]
 Say = Callable[[str], None]
 _COMPARISONS_KEPT = 64
 _RUNS_KEPT = 256
-_FIGURES_KEPT = 256
+_FIGURES_KEPT = 64  # a few megabytes each where ranks are many
 T = TypeVar("T")
 
 
@@ -41,6 +42,7 @@ class Library:
     def __init__(self, runs: Sequence[LoadedRun], *, compare: Compare = compare) -> None:
         self.runs = tuple(runs)
         self._kept: dict[Hashable, Any] = {}
+        self._recorded = {run.key: recorded_files(run.path) for run in self.readable}
         self._open_run = lru_cache(maxsize=_RUNS_KEPT)(open_run)
         self._compare = compare
         self._comparing = Lock()
@@ -90,6 +92,17 @@ class Library:
             return None
         return next((part.path for part in parts if part.rank == rank and part.path.is_file()), None)
 
+    def opened(self, key: str, path: Path) -> BinaryIO | None:
+        """A recorded file opened, where it is still the one that stood there when the run was loaded."""
+        try:
+            file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        except OSError:
+            return None
+        if identity(os.fstat(file.fileno())) in self._recorded.get(key, frozenset()):
+            return file
+        file.close()
+        return None
+
     def comparison(self, baseline: str, candidate: str) -> Comparison | CommScopeError | None:
         """Both runs compared; the error where they cannot be; None where one is not there."""
         if self.analysis(baseline) is None or self.analysis(candidate) is None:
@@ -105,6 +118,17 @@ class Library:
             return self._compare(first, second)
         except CommScopeError as error:
             return error
+
+
+def recorded_files(path: Path) -> frozenset[tuple[int, int]]:
+    """Identities of the regular files of a run: one that is put in their place later is another file."""
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return frozenset(identity(file.stat()) for file in files if file.is_file())
+
+
+def identity(status: os.stat_result) -> tuple[int, int]:
+    """Device and inode of a file."""
+    return status.st_dev, status.st_ino
 
 
 def load(paths: Iterable[Path], *, read: Read, say: Say) -> tuple[LoadedRun, ...]:

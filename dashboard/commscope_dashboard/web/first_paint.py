@@ -18,7 +18,7 @@ _VOID = {"br", "hr", "img", "input"}
 _LATER = "dash_ag_grid"  # 1.3 MB that only one page needs: state.js fetches it there
 _PRELOAD = '<link rel="preload" as="script" href="/_dash-component-suites/plotly/package_data/plotly.min.js">'
 _SCRIPT = re.compile(r'\s*<script src="([^"]*)"></script>')
-_EARLY = f"""<script>
+EARLY_SCRIPT = f"""
 (function () {{
   var root = document.documentElement, kept = null;
   try {{ kept = localStorage.getItem("mantine-color-scheme-value"); }} catch (error) {{ kept = null; }}
@@ -28,7 +28,7 @@ _EARLY = f"""<script>
   root.setAttribute("data-mantine-color-scheme", scheme);
   document.cookie = "{SCHEME_COOKIE}=" + scheme + "; path=/; SameSite=Strict";
 }})();
-</script>"""
+"""
 
 
 class EarlyDash(Dash):
@@ -47,7 +47,7 @@ class EarlyDash(Dash):
         """The index page: scheme first, then the preview, then the scripts less those of one page."""
         scripts, later = without(kwargs["scripts"], _LATER)
         kwargs["scripts"] = scripts
-        early = f'<meta name="grid-script" content="{escape(later or "")}">{_EARLY}'
+        early = f'<meta name="grid-script" content="{escape(later or "")}"><script>{EARLY_SCRIPT}</script>'
         kwargs["metas"] = f"{kwargs['metas']}{early}{_PRELOAD if self._draws() else ''}"
         shown = as_html(self._preview())
         kwargs["app_entry"] = f'<div id="preview">{shown}</div>{kwargs["app_entry"]}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from flask import Flask, Response, abort, send_file
 
@@ -22,6 +22,12 @@ def serve_traces(server: Flask, library: Library) -> None:
     @server.get(f"{PREFIX}/<key>/<int:rank>")
     def trace(key: str, rank: int) -> Response:
         path = library.trace_file(key, rank)
-        if path is None:
+        opened = None if path is None else library.opened(key, path)
+        if path is None or opened is None:
             abort(404)
-        return send_file(path, as_attachment=True, download_name=f"{key}-rank{rank}-{Path(path).name}")
+        name = f"{key}-rank{rank}-{path.name}"
+        answer = send_file(
+            opened, mimetype="application/octet-stream", as_attachment=True, download_name=name
+        )
+        answer.content_length = os.fstat(opened.fileno()).st_size
+        return answer
