@@ -89,6 +89,9 @@ class Recipe:
     sent_bytes: dict[str, int] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     host: dict[str, Any] = field(default_factory=dict)
+    operators: dict[Phase, int] | None = field(
+        default_factory=lambda: {Phase.FORWARD: 10, Phase.BACKWARD: 20, Phase.OPTIMIZER: 5}
+    )  # of a step
 
 
 def make_analysis(recipe: Recipe | None = None, **changes: Any) -> Analysis:
@@ -199,6 +202,7 @@ def _breakdown(recipe: Recipe, rows: Rows, window: Window, rank: int) -> RankBre
             Phase.OTHER: compute - sum(shares.values()),
         },
         exposed_by_kind_ns=_exposed_by_kind(recipe, own),
+        operators_by_phase=recipe.operators,
     )
 
 

@@ -12,7 +12,13 @@ import pandas as pd
 
 from commscope.analysis import intervals as iv
 from commscope.analysis.attribution import PHASES, Attribution, Busy
-from commscope.analysis.breakdown import Owned, breakdown_of, host_bound_time, with_exposed_kinds
+from commscope.analysis.breakdown import (
+    Owned,
+    breakdown_of,
+    host_bound_time,
+    with_exposed_kinds,
+    with_operators,
+)
 from commscope.analysis.breakdown import host_timeline as host
 from commscope.analysis.collectives import (
     Instances,
@@ -50,6 +56,7 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
     host_bound = None if device_is_missing(trace) else _host_bound(trace, parts, windows)
     exposed = iv.difference(attribution.communication, attribution.compute)
     breakdown = _breakdown(trace, parts, windows, host_bound)
+    breakdown = with_operators(breakdown, trace.events, attribution, windows)
     return RankAnalysis(
         rank=trace.rank,
         host=trace.host,

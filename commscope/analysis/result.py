@@ -59,6 +59,9 @@ class RankBreakdown:
     compute_by_phase_ns: dict[Phase, int] | None = None
     compute_by_layer_ns: dict[int, int] | None = None
     exposed_by_kind_ns: dict[str, int] = field(default_factory=dict)  # collective/phase -> ns; absent: none
+    operators_by_phase: dict[Phase, int] | None = (
+        None  # outermost on the host; a phase without any is left out
+    )
 
 
 @dataclass(frozen=True, slots=True)

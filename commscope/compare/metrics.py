@@ -46,6 +46,7 @@ ORDER = (
     "communication.payload_bytes",
     "communication.sent_bytes",
     "collective.count",
+    "compute.ops",
     "memory.peak",
 )
 

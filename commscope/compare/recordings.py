@@ -10,8 +10,10 @@ from statistics import median
 from commscope.analysis.result import Analysis
 from commscope.compare.comparability import facts_of
 from commscope.compare.decision import Sample
-from commscope.compare.measure import measure
 from commscope.compare.measurement import PROFILED, Measurement, whole
+from commscope.compare.moved import moved_measurements
+from commscope.compare.timed import recorded_step_times, timed_measurements
+from commscope.compare.work import work_measurements
 from commscope.errors import UsageProblem
 
 _NUMBER = re.compile(r"[-_.#](?:run|rep)?\d+\Z")
@@ -61,6 +63,23 @@ class Recordings:
             return replace(first, value=None, why=f"its recordings differ: {told}")
         steps = min(one.steps for one in found)
         return replace(first, value=whole(median(values)), steps=steps)
+
+
+def measure(analysis: Analysis) -> dict[str, Measurement]:
+    """All metrics of a run by name."""
+    found = [
+        *timed_measurements(analysis),
+        *moved_measurements(analysis),
+        *work_measurements(analysis),
+    ]
+    return {measurement.metric: measurement for measurement in found}
+
+
+def capture_overhead(analysis: Analysis) -> float | None:
+    """Profiled over unprofiled step time, less one; None where one of them was not recorded."""
+    with_profiler = recorded_step_times(analysis, profiled=True)
+    without = recorded_step_times(analysis, profiled=False)
+    return median(with_profiler) / median(without) - 1 if with_profiler and without else None
 
 
 def recordings_of(runs: Sequence[Analysis]) -> Recordings:

@@ -14,8 +14,9 @@ from commscope.compare.moved import COUNT, PAYLOAD, WIRE
 from commscope.compare.result import Comparison, Metric
 from commscope.compare.time_words import short_time, span_words, time_words
 from commscope.compare.why_moved import why_wire_bytes_changed
-from commscope.schema import Collective
-from commscope.units import format_bytes, format_percent, format_time
+from commscope.compare.work import OPERATORS
+from commscope.schema import Collective, Phase
+from commscope.units import format_bytes, format_count, format_percent, format_time
 
 NOT_SAID = {"missing", "not-comparable"}
 SMALLEST_WAIT = 0.005  # of the step: shorter waits are not worth a clause
@@ -26,6 +27,7 @@ def headline_of(comparison: Comparison) -> str:
     """What is exact, then the cause of the time, then how sure the time is; as much as fits one line."""
     cause = cause_of(comparison) if comparison.comparable else None
     exact = [piece for piece in (_short_bytes(comparison), _short_memory(comparison)) if piece]
+    exact = exact or [piece for piece in (_short_work(comparison),) if piece]
     caused = [] if cause is None or exact else [short_cause(comparison, cause)]
     first = exact or caused or [piece for piece in (_short_same(comparison),) if piece]
     before, after = comparison.names
@@ -40,6 +42,7 @@ def findings_of(comparison: Comparison) -> tuple[str, ...]:
     cause = cause_of(comparison) if comparison.comparable else None
     clauses = [
         _bytes(comparison),
+        _work(comparison),
         _memory(comparison),
         _waits(comparison),
         _gloo(comparison),
@@ -64,6 +67,27 @@ def _short_memory(comparison: Comparison) -> str:
     if peak is None or peak.change is None or peak.status not in {"better", "worse"}:
         return ""
     return f"{format_percent(abs(peak.change))} {'less' if peak.change < 0 else 'more'} memory"
+
+
+def _short_work(comparison: Comparison) -> str:
+    operators = comparison.metric(OPERATORS)
+    if operators is None or operators.change is None or operators.status not in {"better", "worse"}:
+        return ""
+    return f"{format_percent(abs(operators.change))} {'fewer' if operators.change < 0 else 'more'} operators"
+
+
+def _work(comparison: Comparison) -> str:
+    """Operators by phase, and what recompute takes."""
+    rows = [row for row in comparison.metrics if row.metric.startswith(f"{OPERATORS}/")]
+    moved = [row for row in rows if row.status in {"better", "worse"}]
+    if not moved:
+        return ""
+    pairs = [(row.metric.split("/")[1], row.baseline, row.candidate) for row in moved]
+    told = ", ".join(f"{phase} {format_count(old)} → {format_count(new)}" for phase, old, new in pairs)
+    again = comparison.metric(f"compute.time/{Phase.RECOMPUTE}")
+    if again is None or not again.candidate:
+        return f"operators a step: {told}"
+    return f"operators a step: {told}; recompute takes {format_time(again.candidate)}"
 
 
 def _short_same(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ Attributed events in; an exact partition of each window out.
 from __future__ import annotations
 
 from commscope.analysis.breakdown.exposed_kinds import with_exposed_kinds
+from commscope.analysis.breakdown.operators import with_operators
 from commscope.analysis.breakdown.partition import Owned, breakdown_of, host_bound_time
 
-__all__ = ["Owned", "breakdown_of", "host_bound_time", "with_exposed_kinds"]
+__all__ = ["Owned", "breakdown_of", "host_bound_time", "with_exposed_kinds", "with_operators"]

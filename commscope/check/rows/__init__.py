@@ -10,5 +10,15 @@ from commscope.check.rows.expected import expectation_row
 from commscope.check.rows.straggler import straggler_row
 from commscope.check.rows.timed import timed_row
 from commscope.check.rows.why import Context
+from commscope.check.rows.work import work_row
 
-__all__ = ["ORDER", "Context", "exact_row", "expectation_row", "order_row", "straggler_row", "timed_row"]
+__all__ = [
+    "ORDER",
+    "Context",
+    "exact_row",
+    "expectation_row",
+    "order_row",
+    "straggler_row",
+    "timed_row",
+    "work_row",
+]

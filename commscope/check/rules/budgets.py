@@ -77,6 +77,7 @@ def default_budgets() -> tuple[Budget, ...]:
         "communication.payload_bytes",
         "communication.wire_bytes",
         "collective.order",
+        "compute.ops",
     )
     return (
         *(Budget(name, increase=ZERO, decrease=ZERO, is_default=True) for name in exact),
