@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from commscope.trace import Int64
 MAGIC = b"SQLite format 3\x00"
 ROWS_AT_ONCE = 1 << 16
 LOCK_WAIT_S = 2.0
+STEPS_AT_ONCE = 1 << 20
+LEAST_STEPS = 100 << 20
+STEPS_PER_BYTE = 100  # a whole reading takes about half a step a byte
 # A damaged schema makes sqlite3 fail on the text of its own message.
 FAULTS = (sqlite3.Error, ValueError, OverflowError)
 
@@ -33,8 +37,19 @@ class Database:
         self._tables: dict[str, frozenset[str]] = {}
 
     def columns(self, table: str) -> frozenset[str]:
-        """Names of a table's columns; empty where there is no such table."""
+        """Names of a table's columns; empty where there is no such table.
+
+        Raises UnreadableTrace where it is a view or a virtual table: reading one runs what its maker wrote.
+        """
         if table not in self._tables:
+            if self.rows(
+                f"SELECT 1 FROM sqlite_master WHERE name = '{table}' COLLATE NOCASE AND NOT rootpage"
+            ):
+                raise UnreadableTrace(
+                    f"{table} is not a table but a query",
+                    where=str(self.path),
+                    hint="export it again: nsys export --type sqlite",
+                )
             rows = self.rows(f'PRAGMA table_info("{table}")')
             self._tables[table] = frozenset(str(row[1]) for row in rows)
         return self._tables[table]
@@ -91,8 +106,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise sqlite3.OperationalError("database is locked")
     connection = sqlite3.connect(f"{uri}?{mode}", uri=True, timeout=LOCK_WAIT_S)
     connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+    _bound(connection, path.stat().st_size)
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection
+
+
+def _bound(connection: sqlite3.Connection, file_bytes: int) -> None:
+    """End queries that take more steps than any reading of a file of this size."""
+    most = (LEAST_STEPS + STEPS_PER_BYTE * file_bytes) // STEPS_AT_ONCE
+    calls = count()
+    connection.set_progress_handler(lambda: next(calls) >= most, STEPS_AT_ONCE)
 
 
 def _is_locked(uri: str) -> bool:
@@ -121,6 +144,8 @@ def broken(path: Path, error: Exception) -> UnreadableTrace:
             where=str(path),
             hint="wait until the program that writes it has finished",
         )
+    if said == "interrupted":
+        said = "its queries take longer than its size allows"
     if said.startswith("no such"):
         return UnreadableTrace(
             f"the export lacks what every nsys writes: {said}",
