@@ -23,6 +23,10 @@ from commscope.trace import RankPart, Run, RunInfo
 
 OnRank = Callable[[int], None]
 T = TypeVar("T")
+_WORKERS_HINT = (
+    "memory may be short: try --jobs 1, or jobs=1; a script that calls this does so under "
+    "if __name__ == '__main__'"
+)
 WORTH_A_PROCESS_BYTES = 4_000_000  # below this sum, starting processes takes longer than the work
 
 
@@ -71,7 +75,7 @@ def _in_processes(run: Run, work: Callable[[RankPart, RunInfo], T], workers: int
                 yield future.result()
         except BrokenProcessPool as error:
             raise CommScopeError(
-                "a worker process died", where=str(run.info.path), hint="memory may be short: try --jobs 1"
+                "a worker process died", where=str(run.info.path), hint=_WORKERS_HINT
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

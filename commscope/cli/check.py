@@ -177,8 +177,11 @@ def _append_summary(verdict: Verdict) -> None:
     if summary:
         from commscope.report.github import step_summary
 
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(step_summary(verdict))
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(step_summary(verdict))
+        except OSError as error:
+            raise UsageProblem(f"cannot write the summary: {error.strerror}", where=summary) from error
 
 
 def _update(analyses: Sequence[Analysis], known: dict[str, Baseline], folder: Path) -> int:

@@ -134,7 +134,15 @@ def _to_stdout(product: str) -> None:
         click.echo(product, nl=not product.endswith("\n"))
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        raise UsageProblem(f"cannot write the output: {error.strerror}", where="stdout") from error
+
+
+def _forget_stdout() -> None:
+    """What is still held back for it goes nowhere, instead of failing again as the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def hint(*commands: str) -> None:

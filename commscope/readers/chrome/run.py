@@ -40,7 +40,8 @@ def kineto_run(path: Path, files: list[Path], ranks: Mapping[str, int]) -> Run:
     parts, more = _parts(found, ranks, path)
     if ignored and path.is_dir():
         names = ", ".join(file.name for file, _ in ignored[:5])
-        more.append(Gap("ignored_files", f"{len(ignored)} files are no traces: {names}", serious=False))
+        is_of_rank = any(rank_in_name(file, folder) is not None for file, _ in ignored)
+        more.append(Gap("ignored_files", f"{len(ignored)} files are no traces: {names}", serious=is_of_rank))
     return Run(_completed(info, found), parts, (*gaps, *more))
 
 

@@ -54,12 +54,17 @@ def trace_files(folder: Path) -> list[Path]:
     if top:
         return top
     found: list[Path] = []
-    for root, folders, names in os.walk(folder, followlinks=False):
+    for root, folders, names in os.walk(folder, followlinks=False, onerror=_refused):
         if len(Path(root).relative_to(folder).parts) >= DEEPEST:
             folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.extend(Path(root) / name for name in sorted(names))
     return [path for path in found if _may_be_trace(path)]
+
+
+def _refused(error: OSError) -> None:
+    """A folder that cannot be looked into may hold ranks."""
+    raise unreadable(Path(error.filename), error) from error
 
 
 def _may_be_trace(path: Path) -> bool:

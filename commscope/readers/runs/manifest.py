@@ -12,8 +12,8 @@ import msgspec
 from commscope.readers.files.blocks import unreadable
 from commscope.readers.files.claims import believed, world_gaps
 from commscope.readers.files.values import NOT_JSON
-from commscope.schema import RUN_SCHEMA
-from commscope.trace import Gap, RunInfo
+from commscope.schema import DTYPE_BYTES, RUN_SCHEMA
+from commscope.trace import Gap, Layout, ModelShape, RunInfo
 
 MANIFEST = "run.json"
 SEAL = "digest"  # key of run.json in slim runs: of all other keys
@@ -71,8 +71,13 @@ def _converted(bare: RunInfo, said: dict[str, Any]) -> tuple[RunInfo, tuple[Gap,
         if said.get(name) is None:
             continue
         try:
-            found[name] = msgspec.convert(said[name], kind, strict=False)
+            value = msgspec.convert(said[name], kind, strict=False)
         except NOT_JSON:
+            refused.append(name)
+            continue
+        if _makes_sense(value):
+            found[name] = value
+        else:
             refused.append(name)
     gaps = [*_told_gaps(said), *world_gaps(found.get("world_size"))]
     found["world_size"] = believed(found.get("world_size"))
@@ -89,6 +94,15 @@ def _converted(bare: RunInfo, said: dict[str, Any]) -> tuple[RunInfo, tuple[Gap,
             )
         )
     return info, tuple(gaps)
+
+
+def _makes_sense(value: Any) -> bool:
+    """A layout and a model are counts of at least one, and a dtype whose size is known."""
+    if not isinstance(value, (Layout, ModelShape)):
+        return True
+    told = dataclasses.asdict(value)
+    counts = [part for part in told.values() if isinstance(part, int) and not isinstance(part, bool)]
+    return min(counts) >= 1 and told.get("dtype", "float32") in DTYPE_BYTES
 
 
 def _told_gaps(said: dict[str, Any]) -> list[Gap]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from commscope.errors import BackendProblem, CommScopeError, RecordFailed, UsageProblem
-from commscope.record.handover.facts import Beat, RankError, read_all_errors, read_all_facts
+from commscope.record.handover.facts import Beat, RankError, read_all_errors, read_all_facts, read_pids
 from commscope.record.handover.manifest import write_manifest
 from commscope.record.handover.output import beside_the_old, finish, prepare_output
 from commscope.record.handover.request import REQUEST, Nodes, RecordRequest, require_script, validate
@@ -64,7 +64,15 @@ def run_ranks(request: RecordRequest, on_progress: OnProgress | None = None) -> 
         ended = _attempt(request, watch)
         gc.collect()
     if ended is not None:
+        end_left_over(request.work_folder)
         raise _failure(request, ended, watch.hung)
+
+
+def end_left_over(folder: Path) -> None:
+    """End what the ranks of a failed run started and left behind: each leads a process group of its own."""
+    for pid in read_pids(folder):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _attempt(request: RecordRequest, watch: Watch) -> BaseException | None:

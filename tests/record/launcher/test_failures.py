@@ -197,3 +197,13 @@ def test_a_port_in_use_is_told_as_such(tmp_path: Path) -> None:
         with pytest.raises(CommScopeError, match="rendezvous") as raised:
             record(request(tmp_path, "pass", nodes=nodes))
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.record
+def test_what_a_rank_started_ends_with_a_failed_recording(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    start = f"import subprocess; open({str(child)!r}, 'w').write(str(subprocess.Popen(['sleep', '300']).pid))"
+    with pytest.raises(RecordFailed):
+        record(request(tmp_path, f"{start}; sys.exit(7)"))
+    state = Path(f"/proc/{child.read_text()}/stat")
+    assert not state.exists() or " Z " in state.read_text()  # gone, or only waiting to be reaped
