@@ -17,6 +17,7 @@ from commscope.analysis.summary import (
     typical_window,
 )
 from commscope.analysis.waits import cause_words
+from commscope.report.held_back import held_back
 from commscope.report.sections import Section, cut
 from commscope.schema import Phase
 from commscope.trace import Gap, Layout
@@ -38,7 +39,7 @@ def analysis_sections(analysis: Analysis, window: str | None = None) -> tuple[Se
     """The answer for one window; without one, the step of median length (or the whole capture)."""
     name = window or typical_window(analysis)
     parts = (
-        _headline(analysis, name),
+        headline(analysis, name),
         _breakdown(analysis, name),
         _moved(analysis, name),
         _waits(analysis, name),
@@ -62,7 +63,8 @@ def layout_words(layout: Layout | None) -> str:
     return ", ".join([words, *extras])
 
 
-def _headline(analysis: Analysis, window: str) -> Section:
+def headline(analysis: Analysis, window: str) -> Section:
+    """What is told first: the run, and sentences on one window."""
     run, rows = analysis.run, breakdown_of(analysis, window)
     facts = [f"{len(analysis.ranks)} rank{'s' * (len(analysis.ranks) != 1)}"]
     if analysis.missing_ranks:
@@ -79,9 +81,8 @@ def _headline(analysis: Analysis, window: str) -> Section:
         f"{_share(rows, 'exposed_ns')} exposed communication{_waiting(rows)}, "
         f"{_share(rows, 'copy_ns')} copies, {_idle(rows)}."
     )
-    path = _path_of(analysis, window)
-    held = () if path is None else (_held_back(path),)
-    return Section(title, (sentence, *held, _phases(analysis)))
+    held = held_back(analysis, window)
+    return Section(title, (sentence, *([held] if held else []), _phases(analysis)))
 
 
 def _share(rows: tuple[RankBreakdown, ...], field: str) -> str:
@@ -238,23 +239,6 @@ def _path(analysis: Analysis, window: str) -> Section | None:
 
 def _path_of(analysis: Analysis, window: str) -> CriticalPath | None:
     return next((one for one in analysis.critical_paths if one.window == window and one.length_ns), None)
-
-
-def _held_back(path: CriticalPath) -> str:
-    kinds = path.by_kind_ns
-    held = {
-        "communication": path.blocking_ns,
-        "the host": kinds.get("host", 0),
-        "compute": kinds.get("compute", 0),
-        "copies": kinds.get("copy", 0),
-        "latency": kinds.get("latency", 0),
-        "what was not recorded": kinds.get("idle", 0),
-    }
-    worst = max(held, key=lambda name: held[name])
-    rest = "not compute" if worst == "communication" else "not the network"
-    share = format_percent(held[worst] / path.length_ns)
-    blocking = format_time(path.blocking_ns)
-    return f"Held back by {worst}, {rest}: {share} of the path; communication blocks {blocking}."
 
 
 def _gaps(analysis: Analysis) -> Section | None:

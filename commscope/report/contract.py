@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from commscope.analysis.result import Analysis, RankBreakdown
-from commscope.analysis.summary import collective_totals
+from commscope.analysis.summary import collective_totals, typical_window
 from commscope.check.result import Verdict
 from commscope.check.samples.history import Series
 from commscope.compare import Comparison, other_load_of
+from commscope.report.analysis_sections import headline
 from commscope.schema import ANALYSIS_SCHEMA, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo
 
@@ -61,6 +62,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
             for path in analysis.critical_paths
         ],
         "memory": [dataclasses.asdict(row) for row in analysis.memory],
+        "headline": list(headline(analysis, typical_window(analysis)).sentences),
     }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from commscope.whatif.replay import Outcome, replay, replay_all
 from commscope.whatif.scenario import Scale, Scenario, parse_factor, parse_scale
+from commscope.whatif.sensitivity import halving_gains
 from commscope.whatif.words import outcome_words, scenario_words
 
 __all__ = [
     "Outcome",
     "Scale",
     "Scenario",
+    "halving_gains",
     "outcome_words",
     "parse_factor",
     "parse_scale",

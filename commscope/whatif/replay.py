@@ -22,6 +22,8 @@ from commscope.whatif.scenario import Scenario
 from commscope.whatif.spans import lasting_spans, spans_of
 from commscope.whatif.weights import new_weights
 
+Spans = tuple[Window, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -68,15 +70,29 @@ def replay_all(analysis: Analysis, scenario: Scenario) -> tuple[Outcome, ...]:
 
 def outcomes_of(graph: RunGraph, weight_ns: Int64, windows: Sequence[Window]) -> tuple[Outcome, ...]:
     """Every window of a graph with other weights."""
-    after = changed(graph, weight_ns=weight_ns, time_ns=replayed(graph, weight_ns))
-    shortens = bool((weight_ns <= graph.weight_ns).all())
-    spans = lasting_spans(graph, after, windows) if shortens else spans_of(after, windows)
+    after = _with_weights(graph, weight_ns)
+    recorded, spans = _spans(graph, after, windows)
     new = {path.window: path for path in paths_of(after, spans)}
     return tuple(
         Outcome(old.window, old.length_ns, path.length_ns, old, path)
-        for old in paths_of(graph, spans_of(graph, windows))
+        for old in paths_of(graph, recorded)
         for path in [new.get(old.window, _nothing(old.window))]
     )
+
+
+def spans_with(graph: RunGraph, weight_ns: Int64, windows: Sequence[Window]) -> tuple[Spans, Spans]:
+    """The windows as recorded and with other weights, without their paths."""
+    return _spans(graph, _with_weights(graph, weight_ns), windows)
+
+
+def _with_weights(graph: RunGraph, weight_ns: Int64) -> RunGraph:
+    return changed(graph, weight_ns=weight_ns, time_ns=replayed(graph, weight_ns))
+
+
+def _spans(before: RunGraph, after: RunGraph, windows: Sequence[Window]) -> tuple[Spans, Spans]:
+    shortens = bool((after.weight_ns <= before.weight_ns).all())
+    new = lasting_spans(before, after, windows) if shortens else spans_of(after, windows)
+    return spans_of(before, windows), new
 
 
 def _nothing(window: str) -> CriticalPath:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 
-import pytest
-
-from commscope.analysis.result import CriticalPath
 from commscope.compare import compare
 from commscope.report.analysis_sections import analysis_sections, layout_words
 from commscope.report.comparison_sections import comparison_sections
@@ -92,17 +89,3 @@ def test_a_size_that_one_instance_lacks_makes_the_sum_absent() -> None:
     absent = [row for row in document["collectives"] if row["payload_bytes"] is None]
     assert absent
     assert all(row["total_payload_bytes"] is None and row["total_wire_bytes"] is None for row in absent)
-
-
-@pytest.mark.parametrize(
-    ("kinds", "said"),
-    [
-        ({"host": 60, "compute": 40}, "Held back by the host, not the network: 60.0 % of the path"),
-        ({"copy": 97, "compute": 3}, "Held back by copies, not the network: 97.0 % of the path"),
-        ({"transfer": 80, "compute": 20}, "Held back by communication, not compute: 80.0 % of the path"),
-    ],
-)
-def test_one_line_says_what_holds_the_run_back(kinds: dict[str, int], said: str) -> None:
-    analysis = make_analysis()
-    path = CriticalPath("capture", 100, (), kinds, {0: 100}, {}, {}, 0, kinds.get("transfer", 0))
-    assert said in text(analysis_sections(dataclasses.replace(analysis, critical_paths=(path,)), "capture"))

@@ -1,0 +1,47 @@
+"""What holds a run back: takes Analysis and a window, gives the sentence on what halving each kind saves.
+
+A share of one path is no bottleneck where a second path is as long, so the replay is asked. One cause is
+named only where halving it gives a tenth of the time and twice what any other gives.
+"""
+
+from __future__ import annotations
+
+from commscope.analysis.result import Analysis
+from commscope.analysis.summary import instances_in
+from commscope.units import format_percent
+from commscope.whatif import halving_gains
+
+WORDS = {
+    "compute": "compute",
+    "transfer": "the network",
+    "host": "the host",
+    "copy": "copies",
+    "latency": "launches and hand-overs",
+    "idle": "what was not recorded",
+}
+ALWAYS = ("compute", "host", "transfer")
+WORTH, LEAD = 0.1, 2.0
+SMALL = 0.01
+
+
+def held_back(analysis: Analysis, window: str) -> str | None:
+    """The sentence, or None where nothing can be replayed."""
+    gains = halving_gains(analysis, window)
+    if not gains:
+        return None
+    words = WORDS if _waits_told(analysis, window) else WORDS | {"transfer": "communication"}
+    order = sorted(gains, key=lambda kind: -gains[kind])
+    told = [kind for kind in order if kind in ALWAYS or gains[kind] >= SMALL]
+    saved = ", ".join(f"{words[kind]} {format_percent(gains[kind])}" for kind in told)
+    note = "" if words is WORDS else "; communication may be waiting for other ranks"
+    first, second = order[:2]
+    clear = gains[first] >= max(WORTH, LEAD * gains[second])
+    if not clear or first == "idle":
+        return f"Held back by no single cause: halving saves, of the time, {saved}{note}."
+    return f"Held back by {words[first]}: halving saves, of the time, {saved}{note}."
+
+
+def _waits_told(analysis: Analysis, window: str) -> bool:
+    """Whether every collective's transfer is told from its waiting."""
+    told = instances_in(analysis, window)["transfer_ns"].notna()
+    return not analysis.missing_ranks and bool(told.all())

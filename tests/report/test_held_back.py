@@ -1,0 +1,93 @@
+"""What holds a run back: the sentence's numbers are those of replays, and one cause needs a clear lead."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commscope.analysis.join import join
+from commscope.analysis.rank import analyze_rank
+from commscope.analysis.result import Analysis
+from commscope.report.contract import analysis_document
+from commscope.report.held_back import held_back
+from commscope.report.render import text
+from commscope.report.sections import Section
+from commscope.trace import RunInfo
+from commscope.whatif import Scale, Scenario, halving_gains, replay
+from tests.build import build
+from tests.programs import Recipe, random_programs
+from tests.simulate import Comm, Compute, Host, Instruction, Simulation, World, simulate
+
+MS = 1_000_000
+
+
+def analysis_of(simulation: Simulation) -> Analysis:
+    return join(RunInfo("run", Path("run")), [analyze_rank(trace) for trace in simulation.traces()])
+
+
+def told(*own: Instruction, transfer_ns: int = MS) -> str:
+    """The sentence on two ranks that do the same five times over."""
+    program = [one for k in range(5) for one in (*own, Comm(bytes=4096 * (k + 1)))]
+    world = World(style="gloo", transfer=lambda kind, size: transfer_ns)
+    return held_back(analysis_of(simulate(world, {0: program, 1: program})), "capture") or ""
+
+
+def test_one_cause_is_named_with_what_halving_each_saves() -> None:
+    """5 x (18 compute + 1 transfer + small): half of compute is 45 of 95 ms."""
+    assert told(Compute(18 * MS)).startswith("Held back by compute: halving saves, of the time, compute 47.")
+    assert told(Host(18 * MS), Compute(1)).startswith("Held back by the host:")
+    assert told(Compute(MS), transfer_ns=18 * MS).startswith("Held back by the network:")
+
+
+def test_no_cause_is_named_without_a_clear_lead() -> None:
+    sentence = told(Compute(10 * MS), Host(2 * MS), Compute(1), transfer_ns=8 * MS)
+    assert sentence.startswith(
+        "Held back by no single cause: halving saves, of the time, compute 25.0 %, the network 20.0 %"
+    )
+
+
+def test_a_share_of_one_path_is_no_bottleneck_where_another_is_as_long() -> None:
+    """Rank 0 computes 20 ms, rank 1's host takes 20 ms, before each of five collectives: neither alone gains."""
+    programs: dict[int, list[Instruction]] = {
+        0: [one for k in range(5) for one in (Compute(20 * MS), Comm(bytes=4096 * (k + 1)))],
+        1: [one for k in range(5) for one in (Host(20 * MS), Compute(1), Comm(bytes=4096 * (k + 1)))],
+    }
+    sentence = held_back(analysis_of(simulate(World(style="gloo"), programs)), "capture") or ""
+    assert sentence.startswith("Held back by no single cause")
+
+
+@settings(deadline=None, max_examples=10, derandomize=True)
+@given(st.integers(0, 10_000), st.sampled_from(["cuda", "gloo"]))
+def test_the_numbers_are_those_of_replays(seed: int, style: str) -> None:
+    programs = random_programs(Recipe(ranks=2 + seed % 3, seed=seed))
+    analysis = analysis_of(simulate(World(style=style), programs))
+    for window in ("capture", "step 1"):
+        for kind, gain in halving_gains(analysis, window).items():
+            outcome = replay(analysis, Scenario(scales=(Scale(kind, 0.5),)), window)
+            assert gain == pytest.approx(1 - outcome.ratio, abs=1e-12)
+
+
+def test_the_network_is_not_named_where_waiting_is_not_told_from_transfer() -> None:
+    [trace] = build(
+        "r0: compute 0-10 launch=-1 | all_reduce 10-80 issue=-4 launch=0 | compute 81-90 launch=1"
+    )
+    alone = join(RunInfo("run", Path("run"), world_size=2), [analyze_rank(trace)])
+    sentence = held_back(alone, "capture") or ""
+    assert sentence.startswith("Held back by communication: ")
+    assert sentence.endswith("communication may be waiting for other ranks.")
+    assert not re.search("network", sentence)
+
+
+def test_the_document_has_the_sentences_that_the_text_prints_first() -> None:
+    analysis = analysis_of(simulate(World(style="gloo"), random_programs(Recipe(seed=3))))
+    sentences = analysis_document(analysis)["headline"]
+    assert any(sentence.startswith("Held back by") for sentence in sentences)
+    from commscope.report.analysis_sections import analysis_sections
+
+    printed = text(analysis_sections(analysis)).splitlines()
+    assert printed[1 : 1 + len(sentences)] == sentences
+    assert isinstance(analysis_sections(analysis)[0], Section)
