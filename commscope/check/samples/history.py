@@ -3,7 +3,8 @@
 E-divisive (Matteson and James 2014, arXiv 1306.4933), as MongoDB and Hunter use it: the split that
 maximises the energy distance between what lies before and after it is tested by permutations and,
 if significant, both halves are split again. It assumes no distribution. Below 20 values it says
-nothing.
+nothing. It is kept here because ruptures (PELT) wants a penalty and gives no p-value, and Apache Otava,
+which has E-divisive, pins NumPy and brings cloud clients.
 """
 
 from __future__ import annotations
