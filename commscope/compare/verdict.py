@@ -78,7 +78,7 @@ def _short_work(comparison: Comparison) -> str:
 
 def _work(comparison: Comparison) -> str:
     """Operators by phase, and what recompute takes."""
-    rows = [row for row in comparison.metrics if row.metric.startswith(f"{OPERATORS}/")]
+    rows = [row for phase in Phase if (row := comparison.metric(f"{OPERATORS}/{phase}")) is not None]
     moved = [row for row in rows if row.status in {"better", "worse"}]
     if not moved:
         return ""
