@@ -16,7 +16,7 @@ from commscope.check.result import Verdict
 from commscope.check.samples.history import Series
 from commscope.compare import Comparison, other_load_of
 from commscope.report.analysis_sections import headline
-from commscope.schema import ANALYSIS_SCHEMA, COMPARISON_SCHEMA, VERDICT_SCHEMA
+from commscope.schema import ANALYSIS_SCHEMA, CAPTURE, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo
 
 _NOT_ASCII = re.compile("[^\\x20-\\x7e\\n]")
@@ -41,7 +41,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
             for window in analysis.windows
         ],
         "breakdown": [_breakdown(row) for row in analysis.breakdown],
-        "collectives": [row for window in analysis.windows for row in _collectives(analysis, window.name)],
+        "collectives": _collectives(analysis),
         "matching": dataclasses.asdict(analysis.matching),
         "clock": None if analysis.clock is None else dataclasses.asdict(analysis.clock),
         "stalls": [
@@ -142,7 +142,20 @@ def _breakdown(row: RankBreakdown) -> dict[str, Any]:
     return {**dataclasses.asdict(row), "idle_ns": row.idle_ns + host_bound_ns}
 
 
-def _collectives(analysis: Analysis, window: str) -> list[dict[str, Any]]:
+def _collectives(analysis: Analysis) -> list[dict[str, Any]]:
+    """Rows of every window that has some; the table is divided once, so that steps cost what they hold."""
+    held = {str(name): table for name, table in analysis.instances.groupby("window")}
+    rows: list[dict[str, Any]] = []
+    for window in analysis.windows:
+        if window.name == CAPTURE:
+            rows += _collectives_in(analysis, window.name)
+        elif window.name in held:
+            own = dataclasses.replace(analysis, instances=held[window.name])
+            rows += _collectives_in(own, window.name)
+    return rows
+
+
+def _collectives_in(analysis: Analysis, window: str) -> list[dict[str, Any]]:
     totals = collective_totals(analysis, window)
     rows: list[dict[str, Any]] = []
     for record in totals.to_dict("records"):

@@ -57,16 +57,20 @@ def batches(blocks: Iterator[bytes], outcome: Outcome) -> Iterator[Batch]:
     buffer = _begin(blocks, outcome)
     if not outcome.is_trace:
         return
+    enough = CHUNK_BYTES
     for block in blocks:
         buffer += block
-        if len(buffer) < CHUNK_BYTES:
+        if len(buffer) < enough:
             continue
         cut = _last_cut(buffer)
         if cut < 0:
             if len(buffer) > EVENT_LIMIT_BYTES:
                 outcome.bad += 1
                 del buffer[:-CHUNK_BYTES]
+            # Looked at again only when twice as long: else text without an event takes quadratic time.
+            enough = min(2 * len(buffer), EVENT_LIMIT_BYTES + 1)
             continue
+        enough = CHUNK_BYTES
         text = bytes(buffer[:cut])
         try:
             batch = Batch(text, decode_typed(text))
