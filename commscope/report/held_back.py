@@ -34,11 +34,20 @@ def held_back(analysis: Analysis, window: str) -> str | None:
     told = [kind for kind in order if kind in ALWAYS or gains[kind] >= SMALL]
     saved = ", ".join(f"{words[kind]} {format_percent(gains[kind])}" for kind in told)
     note = "" if words is WORDS else "; communication may be waiting for other ranks"
+    unrecorded = _unrecorded(analysis, window)
+    if unrecorded >= WORTH:
+        note += f"; nothing recorded explains {format_percent(unrecorded)} of the path"
     first, second = order[:2]
-    clear = gains[first] >= max(WORTH, LEAD * gains[second])
+    clear = gains[first] >= max(WORTH, LEAD * gains[second], LEAD * unrecorded / 2)
     if not clear or first == "idle":
         return f"Held back by no single cause: halving saves, of the time, {saved}{note}."
     return f"Held back by {words[first]}: halving saves, of the time, {saved}{note}."
+
+
+def _unrecorded(analysis: Analysis, window: str) -> float:
+    """The share of the path that nothing recorded explains: halving its cause might save half of it."""
+    path = next((one for one in analysis.critical_paths if one.window == window and one.length_ns), None)
+    return path.by_kind_ns.get("idle", 0) / path.length_ns if path else 0.0
 
 
 def _waits_told(analysis: Analysis, window: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,18 @@ def test_no_cause_is_named_without_a_clear_lead() -> None:
     assert sentence.startswith(
         "Held back by no single cause: halving saves, of the time, compute 25.0 %, the network 20.0 %"
     )
+
+
+def test_no_cause_is_named_beside_as_much_that_was_not_recorded() -> None:
+    """Compute is most of what can be halved, but 6 of 10 parts of the path are unexplained."""
+    program: list[Instruction] = [Compute(18 * MS), Comm()]
+    analysis = analysis_of(simulate(World(style="gloo"), {0: program, 1: program}))
+    [path, *_] = analysis.critical_paths
+    unexplained = replace(path, length_ns=100, by_kind_ns={"compute": 40, "idle": 60})
+    assert (held_back(analysis, "capture") or "").startswith("Held back by compute")
+    sentence = held_back(replace(analysis, critical_paths=(unexplained,)), "capture") or ""
+    assert sentence.startswith("Held back by no single cause")
+    assert sentence.endswith("; nothing recorded explains 60.0 % of the path.")
 
 
 def test_a_share_of_one_path_is_no_bottleneck_where_another_is_as_long() -> None:
