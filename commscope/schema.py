@@ -170,6 +170,7 @@ INSTANCE_COLUMNS = {
     "evidence": "str",
     "stream": "str",  # lane it ran on
     "name": "str",
+    "is_call_only": "bool",  # what the call started was not recorded; start and end are the call's
 }
 MATCH_COLUMNS = {
     "instance": "Int64",  # id of the matched instance over all ranks; null when unmatched

@@ -167,7 +167,7 @@ def _instance(
         "rank": rank, "index": number, "start_ns": arrivals[rank], "end_ns": end, "issue_ns": arrivals[rank],
         "collective": call.collective, "window": window, "phase": call.phase, "role": call.role,
         "layer": call.layer, "microbatch": 0, "group": call.group, "group_size": recipe.ranks,
-        "group_ranks": tuple(range(recipe.ranks)), "seq": number + 1, "comms_id": None, "is_p2p": False,
+        "group_ranks": tuple(range(recipe.ranks)), "seq": number + 1, "comms_id": None, "is_p2p": False, "is_call_only": False,
         "peer": None, "dtype": call.dtype, "elements": call.payload_bytes // DTYPE_BYTES[call.dtype],
         "payload_bytes": call.payload_bytes,
         "wire_bytes": ring_wire_bytes(call.collective, call.payload_bytes, recipe.ranks),

@@ -22,6 +22,15 @@ def real_traces() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def field_cases() -> Path:
+    """Folder of small inputs made after public reports; where it is absent, tests skip visibly."""
+    folder = Path(os.environ.get("COMMSCOPE_FIELD_CASES", CHECKOUT.parent / "shared" / "field"))
+    if not folder.is_dir():
+        pytest.skip(f"no field cases at {folder}: set COMMSCOPE_FIELD_CASES")
+    return folder
+
+
 @dataclass(frozen=True)
 class Demo:
     """What `commscope demo` left, and what it printed."""

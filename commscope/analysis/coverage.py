@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from commscope.analysis.attribution import PHASES, Attribution
+from commscope.analysis.attribution import PHASES, Attribution, Busy
+from commscope.analysis.events import GRAPH_LAUNCH
+from commscope.analysis.names import where_match
 from commscope.schema import EventKind, Evidence, Phase, Source
 from commscope.trace import Gap, Int64, RankTrace
 
@@ -30,7 +32,8 @@ def coverage_of(
     """Counts and shares; a share is None where there is nothing to share."""
     events = trace.events
     kernels = events.is_kind(EventKind.KERNEL)
-    duration = (instances["end_ns"] - instances["start_ns"]).to_numpy(np.int64)
+    length = (instances["end_ns"] - instances["start_ns"]).mask(instances["is_call_only"], 0)
+    duration = length.to_numpy(np.int64)
     told = instances["evidence"].isin(_METADATA).to_numpy(bool)
     evidence = instances["evidence"].value_counts()
     return {
@@ -56,13 +59,15 @@ def gaps_of(
     found = [
         _no_device(trace, rank),
         _no_phases(trace, attribution, rank),
-        _forward_only(attribution, rank),
+        _forward_only(trace, attribution, rank),
         _unlaunched(trace, launches, rank),
         _no_metadata(instances, rank),
         _unsized(trace, instances, rank),
         _unknown_kind(instances, rank),
         _no_steps(trace, attribution, rank),
         _graphs(trace, rank),
+        _graph_phases(trace, attribution, launches, rank),
+        _untimed(instances, rank),
         _host_is_device(trace, rank),
     ]
     return (*trace.gaps, *(gap for gap in found if gap is not None))
@@ -96,8 +101,11 @@ def _no_phases(trace: RankTrace, attribution: Attribution, rank: tuple[int, ...]
     )
 
 
-def _forward_only(attribution: Attribution, rank: tuple[int, ...]) -> Gap | None:
+def _forward_only(trace: RankTrace, attribution: Attribution, rank: tuple[int, ...]) -> Gap | None:
     codes = {PHASES[code] for code in np.unique(attribution.phase) if code >= 0}
+    works = (attribution.busy == Busy.COMPUTE) | (attribution.busy == Busy.COMMUNICATION)
+    if not works.any() or (attribution.phase[works] < 0).any() or trace.read_counts.get("truncated"):
+        return None
     if not codes or codes & {Phase.BACKWARD, Phase.OPTIMIZER}:
         return None
     return Gap(
@@ -183,6 +191,37 @@ def _graphs(trace: RankTrace, rank: tuple[int, ...]) -> Gap | None:
         rank,
         cost="communication inside a graph counts as compute",
         hint="nsys profile --cuda-graph-trace=node",
+    )
+
+
+def _graph_phases(
+    trace: RankTrace, attribution: Attribution, launches: Int64, rank: tuple[int, ...]
+) -> Gap | None:
+    events = trace.events
+    launched = np.flatnonzero(events.is_kind(EventKind.KERNEL) & (launches >= 0) & (attribution.phase < 0))
+    hidden = int(where_match(events, GRAPH_LAUNCH)[launches[launched]].sum())
+    if not hidden:
+        return None
+    return Gap(
+        "graph_phases",
+        f"{hidden} kernels ran in CUDA graphs, which do not say the phases of their kernels",
+        rank,
+        serious=False,
+        cost="their phase cannot be told",
+        hint="capture each phase as a graph of its own, or mark it with a range",
+    )
+
+
+def _untimed(instances: pd.DataFrame, rank: tuple[int, ...]) -> Gap | None:
+    lost = int(instances["is_call_only"].sum())
+    if not lost:
+        return None
+    return Gap(
+        "times_missing",
+        f"{lost} of {len(instances)} collectives are known by their calls alone",
+        rank,
+        cost="their times were not captured",
+        hint="profile the device as well as the CPU",
     )
 
 

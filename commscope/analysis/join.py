@@ -26,8 +26,8 @@ from commscope.analysis.result import (
 )
 from commscope.analysis.rows import ABSENT, Rows, rows_of
 from commscope.analysis.waits import Waits, causes_of, stalls_of, waits_of, with_waits
+from commscope.analysis.windows import windows_of_run
 from commscope.errors import IncompleteTrace
-from commscope.schema import CAPTURE
 from commscope.trace import Gap, Int64, RankMemory, RunInfo
 
 
@@ -46,7 +46,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     if run.world_size and not missing:
         instances = with_members(instances)
     rank_windows = {one.rank: _common_windows(one, joined.clock) for one in ordered}
-    windows = _windows(rank_windows)
+    windows = windows_of_run(rank_windows)
     return Analysis(
         run=run,
         ranks=present,
@@ -160,17 +160,6 @@ def _common_windows(rank: RankAnalysis, clock: Clock | None) -> tuple[Window, ..
         replace(one, start_ns=int(start), end_ns=int(end))
         for one, (start, end) in zip(rank.windows, moved, strict=True)
     )
-
-
-def _windows(rank_windows: dict[int, tuple[Window, ...]]) -> tuple[Window, ...]:
-    """Each window from its earliest start to its latest end over the ranks; capture first, then in time."""
-    spans: dict[str, Window] = {}
-    for window in (window for windows in rank_windows.values() for window in windows):
-        seen = spans.get(window.name, window)
-        spans[window.name] = replace(
-            window, start_ns=min(seen.start_ns, window.start_ns), end_ns=max(seen.end_ns, window.end_ns)
-        )
-    return tuple(sorted(spans.values(), key=lambda window: (window.name != CAPTURE, window.start_ns)))
 
 
 def _completed(info: RunInfo, ranks: Sequence[RankAnalysis]) -> RunInfo:

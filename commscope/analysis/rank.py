@@ -35,9 +35,11 @@ from commscope.analysis.events import (
     extend_last,
     launch_rows,
     layers_of,
+    marked_by_profiler,
     microbatches_of,
     phases_of,
     step_windows,
+    steps_run,
     window_of,
 )
 from commscope.analysis.memory import peak_memory
@@ -110,7 +112,8 @@ class _Parts:
         for one in instances.sources:
             for row in one.work:
                 launches[row] = launches[row] if launches[row] >= 0 else one.launch
-        windows = step_windows(events)
+        marked = step_windows(events, cut_short=bool(trace.read_counts.get("truncated")))
+        windows = steps_run(marked, _work_issued_ns(events, launches, instances))
         placing = Placing(
             phases_of(events, launches, windows),
             layers_of(events, launches),
@@ -119,7 +122,18 @@ class _Parts:
             windows,
         )
         table = instance_table(trace, instances, placing)
-        return _Parts(_attribution(trace, instances, placing), table, launches)
+        return _Parts(
+            _attribution(trace, instances, placing, followed=len(windows) < len(marked)), table, launches
+        )
+
+
+def _work_issued_ns(events: Events, launches: Int64, instances: Instances) -> Int64:
+    """When each piece of work was issued: kernels, else what the host computed, and all communication."""
+    computing = np.flatnonzero(events.is_kind(EventKind.KERNEL, EventKind.GRAPH))
+    if not len(computing):
+        computing = host.computing_rows(events)
+    rows = np.union1d(computing, instances.work_rows)
+    return np.where(launches[rows] >= 0, events.start_ns[launches[rows]], events.start_ns[rows])
 
 
 def _windows_of_rows(events: Events, launches: Int64, windows: tuple[Window, ...]) -> Int32:
@@ -128,9 +142,10 @@ def _windows_of_rows(events: Events, launches: Int64, windows: tuple[Window, ...
     return window_of(windows, issued)
 
 
-def _attribution(trace: RankTrace, instances: Instances, placing: Placing) -> Attribution:
+def _attribution(trace: RankTrace, instances: Instances, placing: Placing, *, followed: bool) -> Attribution:
+    """The last step goes on until its work has ended, unless the mark behind it bounds it as all others."""
     events = trace.events
-    work = np.array([row for one in instances.sources for row in one.work], np.int64)
+    work = np.array([row for one in instances.sources if not one.is_call_only for row in one.work], np.int64)
     busy = _busy(trace, work)
     spans = {kind: np.flatnonzero(busy == kind) for kind in (Busy.COMPUTE, Busy.COMMUNICATION, Busy.COPY)}
     compute, communication, copy = (
@@ -149,7 +164,7 @@ def _attribution(trace: RankTrace, instances: Instances, placing: Placing) -> At
         layer=placing.layer,
         microbatch=placing.microbatch,
         window=placing.window,
-        windows=extend_last(placing.windows, [int(ends.max())] if len(ends) else []),
+        windows=extend_last(placing.windows, [int(ends.max())] if len(ends) and not followed else []),
         instance_rows=instances.work_rows,
         issue_rows=instances.issue_rows,
         compute=compute,
@@ -178,7 +193,12 @@ def _capture(trace: RankTrace, attribution: Attribution) -> Window:
     if not rows.any():
         rows = host.step_rows(events) & events.is_kind(EventKind.OP, EventKind.ANNOTATION)
         rows |= attribution.busy == Busy.COMMUNICATION
-    return capture_window(events.start_ns[rows], events.end_ns[rows])
+    steps = attribution.windows
+    last_ns = None
+    if steps and marked_by_profiler(events):
+        of_last = (attribution.window == len(steps) - 1) & (attribution.busy != Busy.NOT)
+        last_ns = max(steps[-1].end_ns, int(events.end_ns[of_last].max(initial=0)))
+    return capture_window(events.start_ns[rows], events.end_ns[rows], last_ns)
 
 
 def _recompute(events: Events, attribution: Attribution) -> Intervals:

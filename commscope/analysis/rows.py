@@ -51,6 +51,7 @@ class Rows:
     lane: Int64
     is_p2p: Mask
     is_posted: Mask  # the record ends when the work was handed over, not when it was done
+    is_timed: Mask  # False: start and end are those of the call, not of what it started
     member_sets: tuple[Members, ...]
     label_names: tuple[str, ...]
 
@@ -98,6 +99,7 @@ def rows_of(
         lane=rank * (1 << 32) + _codes(_objects(table["stream"]))[0],
         is_p2p=is_p2p,
         is_posted=is_p2p & np.isin(rank, np.array(posting, dtype=np.int64)),
+        is_timed=~table["is_call_only"].to_numpy(np.bool_),
         member_sets=tuple(member_sets),
         label_names=tuple(str(name) for name, _ in labels),
     )

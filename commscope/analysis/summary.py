@@ -40,20 +40,50 @@ def instances_in(analysis: Analysis, window: str) -> pd.DataFrame:
 def phases_present(analysis: Analysis) -> tuple[Phase, ...] | None:
     """Phases with compute or communication in the capture; None where phases cannot be told."""
     rows = breakdown_of(analysis, CAPTURE)
-    if not any(row.compute_by_phase_ns for row in rows):
+    known = set(analysis.instances["phase"].dropna().unique())
+    if not known and not any(row.compute_by_phase_ns for row in rows):
         return None
     seen = {
         phase for row in rows for phase, time_ns in (row.compute_by_phase_ns or {}).items() if time_ns > 0
     }
-    seen |= {Phase(phase) for phase in analysis.instances["phase"].dropna().unique()}
+    seen |= {Phase(phase) for phase in known}
     return tuple(phase for phase in Phase if phase in seen)
+
+
+_HIDES_PHASES = {
+    "no_device_events": "the device's events were not recorded",
+    "truncated": "a file ends in the middle",
+    "corrupt": "a file is damaged",
+    "too_large": "a file was not read to its end",
+    "graph_phases": "kernels of a CUDA graph do not say theirs",
+    "launches_missing": "kernels lack their launch records",
+    "no_phases": "there are no host operators and no ranges",
+}
+
+
+def why_phases_are_hidden(analysis: Analysis) -> str | None:
+    """Why a phase that is not seen may still have run; None where all device work has its phase."""
+    codes = {gap.code for gap in analysis.gaps}
+    for code, why in _HIDES_PHASES.items():
+        if code in codes:
+            return why
+    rows = breakdown_of(analysis, CAPTURE)
+    told = all(
+        row.compute_ns == 0
+        or (row.compute_by_phase_ns is not None and sum(row.compute_by_phase_ns.values()) == row.compute_ns)
+        for row in rows
+    )
+    every = {row.rank for row in rows} == set(analysis.ranks) and bool(
+        analysis.instances["phase"].notna().all()
+    )
+    return None if told and every else "part of the work has no phase"
 
 
 def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = GROUP_KEYS) -> pd.DataFrame:
     """Instances of a window summed by `keys`.
 
-    Adds count, duration_ns, total_payload_bytes and total_wire_bytes (null where one instance's size is
-    unknown), matched_count, and over the matched instances wait_ns, transfer_ns and matched_wire_bytes
+    Adds count, duration_ns, total_payload_bytes and total_wire_bytes (null where one instance's time or size
+    is unknown), matched_count, and over the matched instances wait_ns, transfer_ns and matched_wire_bytes
     (null where none matched).
     """
     table = instances_in(analysis, window)
@@ -64,7 +94,8 @@ def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = G
         total_wire_bytes=table["wire_bytes"],
         sized=table["payload_bytes"].notna().astype("int64"),
         wired=table["wire_bytes"].notna().astype("int64"),
-        duration_ns=table["end_ns"] - table["start_ns"],
+        duration_ns=(table["end_ns"] - table["start_ns"]).astype("Int64").where(~table["is_call_only"]),
+        timed=(~table["is_call_only"]).astype("int64"),
         matched_count=matched.astype("int64"),
         wait_ns=table["wait_ns"],
         transfer_ns=table["transfer_ns"],
@@ -73,4 +104,5 @@ def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = G
     sums = columns.groupby(list(keys), dropna=False, sort=True, as_index=False).sum(min_count=1)
     sums["total_payload_bytes"] = sums["total_payload_bytes"].where(sums["sized"] == sums["count"])
     sums["total_wire_bytes"] = sums["total_wire_bytes"].where(sums["wired"] == sums["count"])
-    return sums.drop(columns=["sized", "wired"])
+    sums["duration_ns"] = sums["duration_ns"].where(sums["timed"] == sums["count"])
+    return sums.drop(columns=["sized", "wired", "timed"])

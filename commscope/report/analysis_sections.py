@@ -15,6 +15,7 @@ from commscope.analysis.summary import (
     phases_present,
     step_windows,
     typical_window,
+    why_phases_are_hidden,
 )
 from commscope.analysis.waits import cause_words
 from commscope.report.held_back import held_back
@@ -71,8 +72,11 @@ def headline(analysis: Analysis, window: str) -> Section:
         facts.append(f"missing {format_ranks(analysis.missing_ranks)}")
     facts += [fact for fact in (run.backend, layout_words(run.layout)) if fact]
     title = f"{run.name}: {', '.join(facts)}"
+    cut_short = _cut_short(analysis)
     if not rows:
-        return Section(title, ("Nothing was busy in this window.",))
+        untimed = not analysis.instances.empty and bool(analysis.instances["is_call_only"].all())
+        busy = "Only the hosts' calls were recorded: no times can be told." if untimed else _NOTHING_BUSY
+        return Section(title, (*cut_short, busy, *((_phases(analysis),) if untimed else ())))
     steps = len(step_windows(analysis))
     which = f"{window}, the median of {steps} steps" if steps > 1 and window != "capture" else window
     span_ns = longest_span_ns(analysis, window)
@@ -82,7 +86,23 @@ def headline(analysis: Analysis, window: str) -> Section:
         f"{_share(rows, 'copy_ns')} copies, {_idle(rows)}."
     )
     held = held_back(analysis, window)
-    return Section(title, (sentence, *([held] if held else []), _phases(analysis)))
+    return Section(title, (*cut_short, sentence, *([held] if held else []), _phases(analysis)))
+
+
+_NOTHING_BUSY = "Nothing was busy in this window."
+
+
+def _cut_short(analysis: Analysis) -> tuple[str, ...]:
+    """A sentence where files were not read to their end, for what was lost cannot be told."""
+    ranks = {rank for gap in analysis.gaps if gap.code in _CUT_SHORT for rank in gap.ranks}
+    if not ranks:
+        return ()
+    return (
+        f"Incomplete: the file of {format_ranks(tuple(sorted(ranks)))} breaks off; what follows is missing.",
+    )
+
+
+_CUT_SHORT = ("truncated", "corrupt", "too_large")
 
 
 def _share(rows: tuple[RankBreakdown, ...], field: str) -> str:
@@ -104,13 +124,17 @@ def _idle(rows: tuple[RankBreakdown, ...]) -> str:
 
 
 def _phases(analysis: Analysis) -> str:
-    present = phases_present(analysis)
-    if present is None:
-        return "Phases: cannot be told from this trace."
+    present, hidden = phases_present(analysis), why_phases_are_hidden(analysis)
+    if not present:
+        return f"Phases: cannot be told: {hidden or 'nothing ran'}."
     trained = (Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE, Phase.OPTIMIZER)
     absent = [str(phase) for phase in trained if phase not in present]
     told = ", ".join(str(phase) for phase in present)
-    return f"Phases: {told}." + (f" Not present: {', '.join(absent)}." if absent else "")
+    if not absent:
+        return f"Phases: {told}."
+    if hidden is not None:
+        return f"Phases: {told}. Whether {' or '.join(absent)} ran cannot be told: {hidden}."
+    return f"Phases: {told}. Not present: {', '.join(absent)}."
 
 
 def _breakdown(analysis: Analysis, window: str) -> Section | None:

@@ -68,12 +68,13 @@ class Links:
 
 
 def links_of(rows: Rows, instance: Int64) -> Links:
-    """Blocks of the rows that carry an instance number."""
+    """Blocks of the rows that carry an instance number; instances of unrecorded times tie nothing."""
     ranks, position = np.unique(rows.rank, return_inverse=True)
-    matched = np.flatnonzero(instance >= 0)
+    untimed = np.unique(instance[~rows.is_timed])
+    matched = np.flatnonzero((instance >= 0) & ~np.isin(instance, untimed))
     order = matched[np.lexsort((position[matched], instance[matched]))]
     if len(order) == 0:
-        return Links(tuple(ranks.tolist()), 0, ())
+        return Links(tuple(ranks.tolist()), int(instance.max(initial=-1)) + 1, ())
     numbers, first, sizes = np.unique(instance[order], return_index=True, return_counts=True)
     shapes: dict[bytes, list[int]] = {}
     ordered_position, join = position[order], _join_codes(rows, order)
@@ -94,7 +95,7 @@ def links_of(rows: Rows, instance: Int64) -> Links:
                 gates=_gates(rows, at[0]),
             )
         )
-    return Links(tuple(ranks.tolist()), int(numbers.max()) + 1, tuple(blocks))
+    return Links(tuple(ranks.tolist()), int(instance.max()) + 1, tuple(blocks))
 
 
 def _join_codes(rows: Rows, order: Int64) -> Int64:

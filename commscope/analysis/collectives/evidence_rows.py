@@ -3,8 +3,9 @@
 Takes a trace and the launches, gives one Sources a collective instance.
 
 On a device: kernels told by metadata, launching operator or name, and copies issued by a collective that
-ran no kernel (copy engines, async tensor parallelism). On the host: gloo's work. Records without work of
-their own (`wait`, `init`) are no instances.
+ran no kernel (copy engines, async tensor parallelism). On the host: gloo's work, and where a device's events
+were not recorded the calls alone, whose times nobody knows. Records without work of their own (`wait`,
+`init`) are no instances.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from commscope.analysis.collectives.gloo_work import gloo_work
 from commscope.analysis.collectives.operators import op_kind
 from commscope.analysis.events import NONE, enclosing_rows, is_gloo_work, kernel_kind, range_kind, spoken_kind
 from commscope.analysis.names import where_name
-from commscope.schema import COLLECTIVE_RANGE, EventKind
+from commscope.schema import COLLECTIVE_RANGE, Collective, EventKind
 from commscope.trace import Events, Int64, Mask, RankTrace
 
 RECORD = "record_param_comms"
@@ -34,6 +35,7 @@ class Sources:
     operator: int = NONE  # c10d:: or symm_mem::
     mark: int = NONE  # nccl: and the like
     calls: tuple[int, ...] = ()  # grouped c10d::send and recv_ that one kernel carries out
+    is_call_only: bool = False  # `work` is the call: what it started was not recorded
 
     @property
     def issue(self) -> int:
@@ -48,9 +50,30 @@ def instance_sources(trace: RankTrace, launches: Int64) -> list[Sources]:
     """All instances of a rank, in no particular order."""
     device = [(work, int(launches[work[0]])) for work in device_work(trace.events, launches)]
     gloo = [(one.rows, one.op_row) for one in gloo_work(trace)]
-    if not device and not gloo:
-        return []
-    return _merged(trace.events, _surrounded(trace.events, device)) + _surrounded(trace.events, gloo)
+    timed = _merged(trace.events, _surrounded(trace.events, device)) + _surrounded(trace.events, gloo)
+    return timed if device or trace.events.on_device().any() else timed + _calls_alone(trace.events, timed)
+
+
+def _calls_alone(events: Events, timed: list[Sources]) -> list[Sources]:
+    """Calls the host recorded of collectives whose work was not: records of other backends than gloo."""
+    records = np.flatnonzero(
+        events.is_kind(EventKind.OP) & where_name(events, lambda name: name == RECORD) & (events.comm_id >= 0)
+    )
+    told = [row for row in records.tolist() if _is_call(events, row)]
+    claimed = {row for one in timed for row in (one.record, one.operator) if row >= 0}
+    found = _surrounded(events, [((row,), row) for row in told])
+    return [
+        replace(one, is_call_only=True)
+        for one in found
+        if one.record not in claimed and one.operator not in claimed
+    ]
+
+
+def _is_call(events: Events, row: int) -> bool:
+    """Whether a record stands for communication of its own; `coalesced` ends a group of calls told before."""
+    facts = events.facts(row)
+    kind = None if facts is None else spoken_kind(facts.collective)
+    return facts is not None and kind not in (None, Collective.SEND_RECV) and facts.group_size != 1
 
 
 def _merged(events: Events, found: list[Sources]) -> list[Sources]:

@@ -15,9 +15,20 @@ import pandas as pd
 from commscope.analysis.attribution import PHASES
 from commscope.analysis.collectives.evidence_rows import Sources
 from commscope.analysis.collectives.facts import Groups, Told, groups_of, told_of
+from commscope.analysis.collectives.gradient_messages import Message, message_phases
 from commscope.analysis.collectives.roles import role_of, roles_by_shape
+from commscope.analysis.names import where_match
 from commscope.analysis.result import Window
-from commscope.schema import CAPTURE, INSTANCE_COLUMNS, NO_VALUE, POINT_TO_POINT
+from commscope.readers.names.phases import BACKWARD_NODE
+from commscope.schema import (
+    CAPTURE,
+    INSTANCE_COLUMNS,
+    NO_VALUE,
+    POINT_TO_POINT,
+    Collective,
+    EventKind,
+    Phase,
+)
 from commscope.trace import CommFacts, Events, Int32, Int64, RankTrace
 
 
@@ -116,8 +127,7 @@ def instance_table(trace: RankTrace, instances: Instances, placing: Placing) -> 
     """One row an instance, columns and dtypes as in the schema."""
     events, work, told = trace.events, instances.work_rows, instances.told
     at = np.where(instances.issue_rows >= 0, instances.issue_rows, work)
-    names = [*(str(phase) for phase in PHASES), None]
-    phase = [names[code] for code in placing.phase[work]]
+    phase = _phases(events, instances, placing, at)
     steps = [*(window.name for window in placing.windows), CAPTURE]
     said = {name: [getattr(one, name) for one in told] for name in _TOLD}
     columns: dict[str, Any] = {
@@ -134,12 +144,34 @@ def instance_table(trace: RankTrace, instances: Instances, placing: Placing) -> 
         "is_p2p": [one.collective in POINT_TO_POINT for one in told],
         "stream": [_lane_name(events, row) for row in work],
         "name": [events.name(row) for row in work],
+        "is_call_only": [one.is_call_only for one in instances.sources],
         **said,
     }
     index = pd.RangeIndex(len(told))
     return pd.DataFrame(
         {name: _column(columns[name], dtype, index) for name, dtype in INSTANCE_COLUMNS.items()}
     )
+
+
+def _phases(events: Events, instances: Instances, placing: Placing, at: Int64) -> list[str | None]:
+    """By the call, and for messages of a pipeline placed by their position only by the way they go."""
+    code = placing.phase[instances.work_rows]
+    messages = [
+        Message(n, one.collective, one.peer, int(placing.window[at[n]]), int(events.start_ns[at[n]]))
+        for n, one in enumerate(instances.told)
+        if one.collective in (Collective.SEND, Collective.RECV) and one.peer is not None
+    ]
+    names = [*(str(phase) for phase in PHASES), None]
+    phase = [names[one] for one in code]
+    if messages:
+        nodes = events.is_kind(EventKind.OP, EventKind.ANNOTATION) & where_match(events, BACKWARD_NODE)
+        for n, way in message_phases(messages, events.start_ns[nodes]).items():
+            if phase[n] in _PLACED:
+                phase[n] = str(way)
+    return phase
+
+
+_PLACED = (Phase.FORWARD, Phase.OTHER)  # what a position in the step may say
 
 
 def _roles(told: list[Told], phases: list[str | None], windows: list[str]) -> list[str | None]:

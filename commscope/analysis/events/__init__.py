@@ -14,10 +14,18 @@ from commscope.analysis.events.communication_names import (
 )
 from commscope.analysis.events.layers import layers_of, microbatches_of
 from commscope.analysis.events.nesting import NONE, enclosing_rows, launch_rows
-from commscope.analysis.events.phases import phases_of
-from commscope.analysis.events.steps import capture_window, extend_last, step_windows, window_of
+from commscope.analysis.events.phases import GRAPH_LAUNCH, phases_of
+from commscope.analysis.events.steps import (
+    capture_window,
+    extend_last,
+    marked_by_profiler,
+    step_windows,
+    steps_run,
+    window_of,
+)
 
 __all__ = [
+    "GRAPH_LAUNCH",
     "NONE",
     "capture_window",
     "enclosing_rows",
@@ -27,10 +35,12 @@ __all__ = [
     "kernel_kind",
     "launch_rows",
     "layers_of",
+    "marked_by_profiler",
     "microbatches_of",
     "phases_of",
     "range_kind",
     "spoken_kind",
     "step_windows",
+    "steps_run",
     "window_of",
 ]

@@ -5,7 +5,8 @@ Takes events, gives an index into PHASES per event.
 Evidence, strongest first: our own ranges, across threads by time; autograd and optimizer structure on the
 thread (measured on Megatron-core, torchtitan, picotron, DTensor; see trace-formats.md section 4); ranges of
 the program named after a phase; else the position in the step: before a backward it is forward, behind the
-last one other.
+last one other. A thread without operators works for what runs meanwhile on the others. A CUDA graph holds
+whatever was captured: its position says nothing of its kernels.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import numpy.typing as npt
 
 from commscope.analysis.attribution import PHASES
 from commscope.analysis.events.nesting import NONE, Spans, enclosing, spans_of
+from commscope.analysis.events.optimizer_steps import optimizer_spans
 from commscope.analysis.events.recompute import recompute_spans
 from commscope.analysis.names import where_match
 from commscope.analysis.result import Window
-from commscope.readers.names.phases import BACKWARD_NODE, OPTIMIZER_STEP, spoken_phase
+from commscope.readers.names.phases import ACCUMULATE_NODE, BACKWARD_NODE, OPTIMIZER_STEP, spoken_phase
 from commscope.schema import PHASE_RANGE, EventKind, Phase
 from commscope.trace import Events, Int64
 
@@ -31,6 +33,7 @@ FORWARD, BACKWARD, RECOMPUTE, OPTIMIZER, OTHER = (
     for phase in (Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE, Phase.OPTIMIZER, Phase.OTHER)
 )
 _CHECKPOINT_NODE = re.compile(r"\w*Checkpoint\w*Backward\d*(, seq = .*)?")
+GRAPH_LAUNCH = re.compile(r"(cuda|hip|cu)GraphLaunch.*")
 _AROUND = re.compile(r"enumerate\(DataLoader\).*|.*DataLoader.*__next__.*")
 _SPOKEN_PHASES = {"f": FORWARD, "b": BACKWARD, "r": RECOMPUTE, "o": OPTIMIZER}
 
@@ -50,6 +53,10 @@ class _Marked:
             if len(self.codes)
             else _blank(queries)
         )
+
+    def on_one_lane(self) -> _Marked:
+        """The same spans, as if all stood on one thread."""
+        return _Marked(self.spans.on_one_lane(), self.codes)
 
     def only(self, code: int) -> _Marked:
         """The spans of one phase."""
@@ -75,6 +82,10 @@ def _host_phases(events: Events, host: Int64, windows: tuple[Window, ...]) -> Co
     queries = spans_of(events, host)
     structure, anchors = _structure(events)
     structural = structure.around(queries)
+    helping = ~np.isin(queries.lane, _operating_lanes(events))
+    if helping.any():
+        meanwhile = structure.on_one_lane().around(queries.on_one_lane())
+        structural = np.where(helping, meanwhile, structural).astype(np.int8)
     marked = _ours(events)
     ours = marked.around(queries.on_one_lane())
     said = _spoken(events)
@@ -87,11 +98,17 @@ def _host_phases(events: Events, host: Int64, windows: tuple[Window, ...]) -> Co
     elif anchors.any or _shows_operators(events):
         result = _placed(queries.start_ns, windows, anchors)
         result[where_match(events, _AROUND)[host]] = OTHER
+        result[where_match(events, GRAPH_LAUNCH)[host]] = NONE
     else:
         result = np.full(len(host), NONE, np.int8)
     for stronger in (spoken, structural, ours):
         result = np.where(stronger >= 0, stronger, result)
     return result.astype(np.int8)
+
+
+def _operating_lanes(events: Events) -> Int64:
+    """Threads with operators or ranges of their own."""
+    return np.unique(events.lane_id[events.is_kind(EventKind.OP, EventKind.ANNOTATION)]).astype(np.int64)
 
 
 def _shows_operators(events: Events) -> bool:
@@ -106,15 +123,17 @@ def _structure(events: Events) -> tuple[_Marked, _Anchors]:
     nodes = np.flatnonzero(marks & where_match(events, BACKWARD_NODE))
     checkpoints = np.flatnonzero(marks & where_match(events, _CHECKPOINT_NODE))
     optimizers = np.flatnonzero(marks & where_match(events, OPTIMIZER_STEP))
-    recomputed = recompute_spans(events, nodes)
+    steps = optimizers[where_match(events, re.compile(r"Optimizer\.step.*"))[optimizers]]
+    stepping = optimizer_spans(events, optimizers, nodes)
+    recomputed = recompute_spans(events, nodes[~where_match(events, ACCUMULATE_NODE)[nodes]])
     parts = [
         (spans_of(events, nodes), BACKWARD),
         (spans_of(events, checkpoints), RECOMPUTE),
         (recomputed, RECOMPUTE),
-        (spans_of(events, optimizers), OPTIMIZER),
+        (stepping, OPTIMIZER),
     ]
-    steps = optimizers[where_match(events, re.compile(r"Optimizer\.step.*"))[optimizers]]
-    return _marked(parts), _Anchors(events.start_ns[nodes], events.start_ns[steps])
+    stepped = np.sort(optimizer_spans(events, steps, nodes).start_ns)
+    return _marked(parts), _Anchors(events.start_ns[nodes], stepped)
 
 
 def _ours(events: Events) -> _Marked:

@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
+from commscope.analysis.events.communication_names import is_gloo_work
 from commscope.analysis.events.nesting import NONE
+from commscope.analysis.names import where_name
 from commscope.analysis.result import Window
 from commscope.readers.names.steps import MARKS, step_number
-from commscope.schema import CAPTURE, EventKind
+from commscope.schema import CAPTURE, DEVICE_KINDS, EventKind
 from commscope.trace import Events, Int32, Int64
 
+_LEAST_SHARE = 20  # a last step with less than a twentieth of the usual work was begun, not run
+_RECORDED = (EventKind.OP, EventKind.RUNTIME, *DEVICE_KINDS)
 
-def step_windows(events: Events) -> tuple[Window, ...]:
-    """Steps as the profiler marked them, else as the program did; on the device if not on the host."""
+
+def step_windows(events: Events, *, cut_short: bool = False) -> tuple[Window, ...]:
+    """Steps as the profiler marked them, else as the program did; on the device if not on the host.
+
+    In a file cut short no step goes on behind the last thing recorded: a mark is written whole where it
+    begins.
+    """
+    windows = _marked_windows(events)
+    recorded = np.flatnonzero(events.is_kind(*_RECORDED) | where_name(events, is_gloo_work))
+    if not (cut_short and windows and len(recorded)):
+        return windows
+    last = int(events.end_ns[recorded].max())
+    return tuple(replace(one, end_ns=min(one.end_ns, last)) for one in windows if one.start_ns < last)
+
+
+def steps_run(windows: tuple[Window, ...], issued_ns: Int64) -> tuple[Window, ...]:
+    """The steps without a last one that was begun and not run: the profiler marks it behind its last call.
+
+    `issued_ns` is when each piece of work was issued.
+    """
+    if len(windows) < 2:
+        return windows
+    step = window_of(windows, issued_ns)
+    pieces = np.bincount(step[step >= 0], minlength=len(windows))
+    usual = float(np.median(pieces[:-1]))
+    return windows[:-1] if usual and pieces[-1] * _LEAST_SHARE < usual else windows
+
+
+def marked_by_profiler(events: Events) -> bool:
+    """Whether the steps are the profiler's own: nothing but its stop follows the last of them."""
+    return any(step_number(MARKS[0], name) is not None for name in events.names)
+
+
+def _marked_windows(events: Events) -> tuple[Window, ...]:
     host = np.flatnonzero(events.is_kind(EventKind.OP, EventKind.ANNOTATION))
     projected = np.flatnonzero(events.is_kind(EventKind.DEVICE_ANNOTATION))
     for rows in (host, projected):
@@ -58,9 +95,10 @@ def extend_last(windows: tuple[Window, ...], end_ns: Iterable[int]) -> tuple[Win
     return (*windows[:-1], Window(last.name, last.start_ns, end, last.step))
 
 
-def capture_window(start_ns: Int64, end_ns: Int64) -> Window:
-    """The window from the first to the last of the given events."""
+def capture_window(start_ns: Int64, end_ns: Int64, last_ns: int | None = None) -> Window:
+    """The window from the first to the last of the given events, up to `last_ns`."""
     if not len(start_ns):
         return Window(CAPTURE, 0, 0)
-    start = int(start_ns.min())
-    return Window(CAPTURE, start, max(start, int(end_ns.max())))
+    start, end = int(start_ns.min()), int(end_ns.max())
+    end = end if last_ns is None else min(end, last_ns)
+    return Window(CAPTURE, start, max(start, end))

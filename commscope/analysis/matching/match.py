@@ -133,7 +133,7 @@ def _by_signature(
     it solved.
     """
     keyed = (rows.comms >= 0) | ((rows.label >= 0) & (rows.seq >= 0) & ~shares_its_label(rows))
-    todo = ~rows.is_p2p & ~keyed
+    todo = ~rows.is_p2p & ~keyed & rows.is_timed
     if not todo.any():
         return state
     known = _known(rows, state, hosts)
@@ -167,6 +167,7 @@ def _by_pairs(rows: Rows, state: _State, hosts: Mapping[int, str | None]) -> _St
     if not rows.is_p2p.any():
         return state
     number = pair_up(rows, _known(rows, state, hosts), state.instance)
+    number = np.where(np.isin(number, number[~rows.is_timed]), ABSENT, number)
     return _taken_pairs(state, number)
 
 

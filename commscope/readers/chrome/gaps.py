@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from commscope.readers.chrome.decode import Decoded
@@ -76,8 +77,17 @@ def _of_events(rank: int, decoded: Decoded) -> list[Gap]:
             serious=False,
         )
     if decoded.other:
-        spoken = ", ".join(f"{count} of `{cat}`" for cat, count in sorted(decoded.other.items())[:6])
-        add("other_events", f"events of kinds that are not used: {spoken}", serious=False)
+        device = {cat: count for cat, count in decoded.other.items() if _OF_DEVICE.search(cat.lower())}
+        rest = {cat: count for cat, count in decoded.other.items() if cat not in device}
+        if device:
+            add(
+                "device_events_unread",
+                f"a device's events are of kinds that cannot be read: {_spoken(device)}",
+                cost="what ran there is missing: no times of its compute and communication",
+                hint="open an issue with the names of these kinds",
+            )
+        if rest:
+            add("other_events", f"events of kinds that are not used: {_spoken(rest)}", serious=False)
     if decoded.halves:
         add(
             "half_events",
@@ -90,3 +100,14 @@ def _of_events(rank: int, decoded: Decoded) -> list[Gap]:
             hint="the profiler's schedule may never have been active",
         )
     return gaps
+
+
+# Work on accelerators that Kineto's backends write under names of their own; runtime calls are the host's.
+_OF_DEVICE = re.compile(
+    r"^(?!.*(runtime|driver|overhead|user_annotation|python|sync)).*"
+    r"(kernel|device|gpu|xpu|npu|hpu|mtia|privateuse1|hccl|xccl|memcpy|memset|stream)"
+)
+
+
+def _spoken(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{count} of `{cat}`" for cat, count in sorted(kinds.items())[:6])

@@ -146,19 +146,36 @@ def _phases(events: Events) -> str:
 def _talks(events: Events) -> Mask:
     """Kernels that communicate and gloo's work.
 
-    Where nothing ran on a device, the ranges around collectives on the host.
+    Where nothing ran on a device, the host's records of collectives, else the ranges around them; records too
+    where copies carry them out.
     """
+    records = _records(events)
     work: Mask = events.is_kind(EventKind.ANNOTATION)
     if events.on_device().any():
         talking = np.array([talk_of(name[:LONGEST_NAME]) is not None for name in events.names], dtype=bool)
         kernels: Mask = events.is_kind(EventKind.KERNEL) & talking[events.name_id]
         kernels |= work & _named(events, _GLOO_WORK)
-        return kernels
+        return kernels if kernels.any() or not events.is_kind(EventKind.MEMCPY).any() else records
+    if records.any():
+        return records | (work & _named(events, _GLOO_WORK))
     # torch writes ranges with structured facts as operators.
     ours: Mask = events.is_kind(EventKind.ANNOTATION, EventKind.OP) & _named(events, _OUR_RANGE)
     work &= _named(events, _HOST_WORK)
     # The work runs on other threads and carries no facts: a range of ours stands for it.
     return ours if ours.sum() >= work.sum() else work
+
+
+def _records(events: Events) -> Mask:
+    """The host's records of collectives that move something between ranks."""
+    told = [
+        facts.collective is not None
+        and facts.collective not in _NOT_COLLECTIVES
+        and facts.in_elements is not None
+        and facts.group_size != 1
+        for facts in events.comms
+    ]
+    record: Mask = events.is_kind(EventKind.OP) & np.array([*told, False], dtype=bool)[events.comm_id]
+    return record
 
 
 def _has_metadata(events: Events) -> Mask:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from commscope.analysis.attribution import PHASES
@@ -186,3 +188,82 @@ def test_steps_without_marks_are_told_apart_by_the_optimizer():
         style="gloo",
     )
     assert [found[f"aten::{name}"] for name in "abc"] == ["forward", "forward", "forward"]
+
+
+def graphed(text: str) -> RankTrace:
+    """A trace whose kernels were all launched in CUDA graphs."""
+    (trace,) = build(f"r0: {text}")
+    names = tuple("cudaGraphLaunch" if name.startswith("cudaLaunch") else name for name in trace.events.names)
+    return replace(trace, events=replace(trace.events, names=names))
+
+
+def test_kernels_of_a_cuda_graph_have_no_phase_by_position():
+    found = phases(
+        graphed(
+            "step 0-100 | op:aten::copy_ 1-3 | kernel:graphed 10-50 launch=5"
+            " | mark:Optimizer.step#SGD.step 60-90 | kernel:update 70-80 launch=65"
+        )
+    )
+    assert (found["graphed"], found["update"]) == (None, "optimizer")
+
+
+def test_a_thread_without_operators_works_for_what_runs_meanwhile():
+    found = phases_in(
+        "step 0-100 | op:aten::mm 1-10 | kernel:ahead 12-20 launch=5 thread=helper"
+        f" | op:{NODE} MmBackward0 30-50 thread=engine | kernel:behind 52-60 launch=40 thread=helper"
+    )
+    assert (found["ahead"], found["behind"]) == ("forward", "backward")
+
+
+CLOSURE = (
+    "step 0-100 | mark:Optimizer.step#Adam.step 5-95 | op:aten::linear 10-20 | mark:Optimizer.zero_grad#Adam.zero_grad 22-24"
+    f" | op:{NODE} MmBackward0 30-50 thread=engine | op:aten::addcdiv 60-90"
+)
+
+
+@pytest.mark.parametrize("style", ["cuda", "gloo"])
+def test_a_closure_inside_the_optimizer_keeps_its_own_phases(style: str):
+    found = phases_in(CLOSURE, style=style)
+    assert (found["aten::linear"], found["aten::addcdiv"]) == ("forward", "optimizer")
+    assert found[f"{NODE} MmBackward0"] == "backward"
+
+
+def test_between_the_closures_of_one_optimizer_step_it_is_the_optimizer():
+    found = phases_in(
+        "mark:Optimizer.step#LBFGS.step 0-100 | mark:Optimizer.zero_grad#LBFGS.zero_grad 2-3 | op:aten::first 5-10"
+        f" | op:{NODE} A 12-20 | op:aten::direction 22-30 | mark:Optimizer.zero_grad#LBFGS.zero_grad 32-33"
+        f" | op:aten::again 35-40 | op:{NODE} B 42-50 | op:aten::last 55-60",
+        style="gloo",
+    )
+    told = [found[f"aten::{name}"] for name in ("first", "direction", "again", "last")]
+    assert told == ["forward", "optimizer", "forward", "optimizer"]
+
+
+def test_what_a_hook_does_where_gradients_are_added_up_is_no_recompute():
+    found = phases_in(
+        f"op:aten::linear 0-5 seqnr=3 fwd=0 | op:{NODE} MmBackward0 10-20 seqnr=3 fwd=1 | op:aten::mm 11-19"
+        f" | op:{NODE} torch::autograd::AccumulateGrad 20-30 | op:aten::mul 22-28 seqnr=40 fwd=0",
+        style="gloo",
+    )
+    assert found["aten::mul"] == "backward"
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"),
+    [("PP:2SEND_B0", "backward"), ("PP:0RECV_B2", "backward"), ("PP:1SEND_F0", "forward"), ("PP:0F1", "forward"),
+     ("PP:3I0", "backward"), ("PP:3W0", "backward"), ("PP:0UNSHARD", "other")],
+)  # fmt: skip
+def test_the_letters_of_pipeline_schedules_tell_the_phase(name: str, phase: str):
+    found = phases_in(
+        f"step 0-90 | op:{NODE} X 1-5 | mark:{name} 10-20 | op:aten::inside 12-18", style="gloo"
+    )
+    assert found["aten::inside"] == phase
+
+
+def test_nothing_is_called_absent_where_work_has_no_phase():
+    codes = {
+        gap.code
+        for gap in analyze_rank(graphed("step 0-100 | op:aten::mm 1-5 | compute 6-50 launch=5.5")).gaps
+    }
+    assert "graph_phases" in codes
+    assert "no_backward" not in codes
