@@ -175,9 +175,12 @@ INSTANCE_COLUMNS = {
 MATCH_COLUMNS = {
     "instance": "Int64",  # id of the matched instance over all ranks; null when unmatched
     "lateness_ns": "Int64",
-    "wait_ns": "Int64",
+    "wait_ns": "Int64",  # null also where a member was not recorded: it may have come last
     "transfer_ns": "Int64",
-    "culprit": "Int64",  # rank that arrived last
+    "culprit": "Int64",  # rank that was waited for; null where none was
+    "members": "Int64",  # ranks that take part
+    "members_present": "Int64",  # those of them that were recorded
+    "least_wait_ns": "Int64",  # the wait, or how long it was at least; null when unmatched
 }
 
 

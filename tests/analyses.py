@@ -173,7 +173,8 @@ def _instance(
         "wire_bytes": ring_wire_bytes(call.collective, call.payload_bytes, recipe.ranks),
         "is_async": False, "evidence": "range", "stream": "worker 0", "name": f"gloo:{call.collective}",
         "instance": number, "lateness_ns": arrivals[rank] - min(arrivals.values()),
-        "wait_ns": last - arrivals[rank], "transfer_ns": end - last, "culprit": latest,
+        "wait_ns": last - arrivals[rank], "transfer_ns": end - last, "culprit": None if latest == rank else latest,
+        "members": recipe.ranks, "members_present": recipe.ranks, "least_wait_ns": last - arrivals[rank],
     }  # fmt: skip
 
 
@@ -195,6 +196,7 @@ def _breakdown(recipe: Recipe, rows: Rows, window: Window, rank: int) -> RankBre
         idle_ns=0,
         host_bound_ns=0,
         exposed_wait_ns=wait,
+        exposed_unknown_ns=0,
         exposed_transfer_ns=transfer - overlapped,
         compute_by_phase_ns={
             **dict.fromkeys(Phase, 0),
@@ -221,8 +223,15 @@ def _within(rows: Rows, window: str) -> Rows:
 def _stalls(rows: Rows, window: str) -> list[Stall]:
     sums: Counter[tuple[int, int]] = Counter()
     for row in _within(rows, window):
-        sums[row["rank"], row["culprit"]] += row["wait_ns"]
+        if row["culprit"] is not None:
+            sums[row["rank"], row["culprit"]] += row["wait_ns"]
     return [Stall(window, v, c, ns, {"compute": ns}) for (v, c), ns in sorted(sums.items()) if ns > 0]
+
+
+def _last(rows: Rows, instance: int) -> int:
+    """The rank that came last to an instance."""
+    alike = [row for row in rows if row["instance"] == instance]
+    return next(row["rank"] for row in alike if row["culprit"] is None)
 
 
 def _path(rows: Rows, window: Window) -> CriticalPath:
@@ -230,7 +239,7 @@ def _path(rows: Rows, window: Window) -> CriticalPath:
     parts: list[PathPart] = []
     now, rank = window.start_ns, 0
     for number, row in sorted(instances.items()):
-        rank, arrival = row["culprit"], row["end_ns"] - row["transfer_ns"]
+        rank, arrival = _last(rows, number), row["end_ns"] - row["transfer_ns"]
         parts.append(PathPart(now, arrival, rank, "compute", row["phase"]))
         now = row["end_ns"]
         parts.append(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from commscope.analysis.clocks import clock_gaps, common_time, solve_clock
 from commscope.analysis.critical_path import critical_paths
-from commscope.analysis.join_gaps import captures_apart, gaps_of, merged_gaps
+from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps
 from commscope.analysis.joined import Joined
 from commscope.analysis.matching import Matched, match, renumbered, with_members
 from commscope.analysis.result import (
@@ -25,7 +25,16 @@ from commscope.analysis.result import (
     Window,
 )
 from commscope.analysis.rows import ABSENT, Rows, rows_of
-from commscope.analysis.waits import Waits, causes_of, stalls_of, waits_of, with_waits
+from commscope.analysis.waits import (
+    Completeness,
+    Waits,
+    causes_of,
+    completeness_of,
+    counted_once,
+    stalls_of,
+    waits_of,
+    with_waits,
+)
 from commscope.analysis.windows import windows_of_run
 from commscope.errors import IncompleteTrace
 from commscope.trace import Gap, Int64, RankMemory, RunInfo
@@ -39,14 +48,16 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     run = _completed(info, ordered)
     table = pd.concat([one.instances for one in ordered], ignore_index=True)
     joined = _joined(table, ordered, run)
-    waits = waits_of(joined.common, joined.instance, clocked=joined.clock is not None)
     present = tuple(one.rank for one in ordered)
     missing = tuple(sorted(set(range(run.world_size or 0)) - set(present)))
-    instances = _table(table, joined, waits)
+    complete = completeness_of(joined.common, joined.instance, all_ranks=not missing)
+    waits = waits_of(joined.common, joined.instance, complete.is_whole, clocked=joined.clock is not None)
+    instances = _table(table, joined, waits, complete)
     if run.world_size and not missing:
         instances = with_members(instances)
     rank_windows = {one.rank: _common_windows(one, joined.clock) for one in ordered}
     windows = windows_of_run(rank_windows)
+    waited = counted_once(instances, rank_windows)
     return Analysis(
         run=run,
         ranks=present,
@@ -57,6 +68,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
                 *(gap for one in ordered for gap in one.gaps),
                 *captures_apart(ordered),
                 *gaps_of(joined, present, missing),
+                *incomplete(instances),
                 *clock_gaps(joined.clock, instances, {one.rank: one.host for one in ordered}),
             )
         ),
@@ -66,7 +78,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         instances=instances,
         matching=joined.matching,
         clock=joined.clock,
-        stalls=stalls_of(instances, causes_of(ordered, instances, joined.clock)),
+        stalls=stalls_of(waited, causes_of(ordered, waited, joined.clock)),
         critical_paths=critical_paths(ordered, instances, joined.clock, windows),
         memory=_memory(run, ordered),
         skeletons=tuple(one.skeleton for one in ordered if one.skeleton is not None),
@@ -123,12 +135,12 @@ def _counted(found: Matched, instance: Int64, refused: np.ndarray) -> Matching:
     )
 
 
-def _table(table: pd.DataFrame, joined: Joined, waits: Waits) -> pd.DataFrame:
+def _table(table: pd.DataFrame, joined: Joined, waits: Waits, complete: Completeness) -> pd.DataFrame:
     """The instance table on the common clock with what the match tells; absent where unmatched."""
     absent = joined.instance < 0
 
     def column(values: Int64) -> pd.Series:
-        return pd.Series(pd.array(values, dtype="Int64"), index=table.index).mask(absent | (values < 0))
+        return _told(np.where(absent, ABSENT, values), table.index)
 
     issue = table["issue_ns"] + (joined.common.start_ns - joined.rows.start_ns)
     return table.assign(
@@ -141,7 +153,15 @@ def _table(table: pd.DataFrame, joined: Joined, waits: Waits) -> pd.DataFrame:
         transfer_ns=column(waits.transfer_ns),
         culprit=column(waits.culprit),
         transfer_free_ns=column(waits.transfer_free_ns),
+        members=_told(complete.members, table.index),
+        members_present=_told(complete.present, table.index),
+        least_wait_ns=column(waits.least_wait_ns),
     )
+
+
+def _told(values: Int64, index: pd.Index) -> pd.Series:
+    """A column, null where the value is absent."""
+    return pd.Series(pd.array(values, dtype="Int64"), index=index).mask(values < 0)
 
 
 def _breakdown(ranks: Sequence[RankAnalysis], joined: Joined, waits: Waits) -> tuple[RankBreakdown, ...]:
@@ -149,7 +169,7 @@ def _breakdown(ranks: Sequence[RankAnalysis], joined: Joined, waits: Waits) -> t
     for one in ranks:
         here = joined.rows.rank == one.rank
         transfer = pd.Series(pd.array(waits.transfer_ns[here], dtype="Int64"))
-        rows.extend(with_waits(one, transfer.mask(joined.instance[here] < 0)))
+        rows.extend(with_waits(one, transfer.mask(waits.transfer_ns[here] < 0)))
     return tuple(rows)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from commscope.analysis.joined import Joined
 from commscope.analysis.result import RankAnalysis
 from commscope.trace import Gap
@@ -64,6 +66,25 @@ def gaps_of(joined: Joined, present: tuple[int, ...], missing: tuple[int, ...]) 
             )
         )
     return tuple(gaps)
+
+
+def incomplete(instances: pd.DataFrame) -> tuple[Gap, ...]:
+    """A gap where collectives were matched on the recorded ranks and more ranks take part in them."""
+    short = instances[(instances["members_present"] < instances["members"]).fillna(value=False)]
+    short = short[short["instance"].notna()]
+    if short.empty:
+        return ()
+    fewest = short.sort_values("members_present", kind="stable").iloc[0]
+    count = short["instance"].nunique()
+    return (
+        Gap(
+            "members_absent",
+            f"{count} collectives were recorded on some of their members only"
+            f" ({fewest['members_present']} of {fewest['members']})",
+            cost="who came last is not known: their wait, transfer and bus bandwidth are not told",
+            hint="record every rank of the group",
+        ),
+    )
 
 
 def captures_apart(ranks: Sequence[RankAnalysis]) -> tuple[Gap, ...]:

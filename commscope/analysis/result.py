@@ -40,8 +40,8 @@ class Window:
 class RankBreakdown:
     """One rank and window: span = compute + exposed + copy + host_bound + idle; overlap lies in compute.
 
-    `exposed_wait_ns` and `exposed_transfer_ns` need the other ranks: None until `join`, and after it where
-    unmatched. The `idle_ns` of the JSON is idle + host_bound.
+    The parts of `exposed_ns` need the other ranks: None until `join`. After it exposed = wait + transfer +
+    unknown, the first two None only where nothing is known. The `idle_ns` of the JSON is idle + host_bound.
     """
 
     rank: int
@@ -62,6 +62,7 @@ class RankBreakdown:
     operators_by_phase: dict[Phase, int] | None = (
         None  # outermost on the host; a phase without any is left out
     )
+    exposed_unknown_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,10 @@ def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = G
     """Instances of a window summed by `keys`.
 
     Adds count, duration_ns, total_payload_bytes and total_wire_bytes (null where one instance's time or size
-    is unknown), matched_count, and over the matched instances wait_ns, transfer_ns and matched_wire_bytes
-    (null where none matched).
+    is unknown), matched_count (instances whose wait and transfer are known), and over those known_wait_ns,
+    known_transfer_ns and matched_wire_bytes (null where there are none). unknown_ns is the duration of the
+    others; wait_ns and transfer_ns are null where there are any, least_wait_ns counts what they waited at
+    least. members and members_present are of the instance with the most and the fewest.
     """
     table = instances_in(analysis, window)
     matched = table["transfer_ns"].notna()
@@ -97,11 +99,19 @@ def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = G
         duration_ns=(table["end_ns"] - table["start_ns"]).astype("Int64").where(~table["is_call_only"]),
         timed=(~table["is_call_only"]).astype("int64"),
         matched_count=matched.astype("int64"),
-        wait_ns=table["wait_ns"],
-        transfer_ns=table["transfer_ns"],
+        known_wait_ns=table["wait_ns"],
+        known_transfer_ns=table["transfer_ns"],
+        unknown_ns=(table["end_ns"] - table["start_ns"]).where(~matched & ~table["is_call_only"], 0),
+        least_wait_ns=table["least_wait_ns"],
         matched_wire_bytes=table["wire_bytes"].where(matched),
     )
     sums = columns.groupby(list(keys), dropna=False, sort=True, as_index=False).sum(min_count=1)
+    told = sums["matched_count"] == sums["count"]
+    for part in ("wait_ns", "transfer_ns"):
+        sums[part] = sums[f"known_{part}"].where(told)
+    by_key = table.groupby(list(keys), dropna=False, sort=True)
+    sums["members"] = by_key["members"].max().to_numpy()
+    sums["members_present"] = by_key["members_present"].min().to_numpy()
     sums["total_payload_bytes"] = sums["total_payload_bytes"].where(sums["sized"] == sums["count"])
     sums["total_wire_bytes"] = sums["total_wire_bytes"].where(sums["wired"] == sums["count"])
     sums["duration_ns"] = sums["duration_ns"].where(sums["timed"] == sums["count"])

@@ -21,15 +21,25 @@ from commscope.schema import Phase
 
 EXPOSED = "collective.exposed"
 _NOT_SPLIT = "waiting cannot be told from transfer: not every instance was matched over the ranks"
+_MOST_UNKNOWN = 0.01  # of the exposed time: far below what two recordings differ by
 _PARTS: tuple[tuple[str, Callable[[RankBreakdown], int | None], str], ...] = (
     ("compute.time", lambda row: row.compute_ns, ""),
     ("communication.exposed", lambda row: row.exposed_ns, ""),
-    ("communication.exposed_wait", lambda row: row.exposed_wait_ns, _NOT_SPLIT),
-    ("communication.exposed_transfer", lambda row: row.exposed_transfer_ns, _NOT_SPLIT),
+    ("communication.exposed_wait", lambda row: row.exposed_wait_ns if _is_split(row) else None, _NOT_SPLIT),
+    (
+        "communication.exposed_transfer",
+        lambda row: row.exposed_transfer_ns if _is_split(row) else None,
+        _NOT_SPLIT,
+    ),
     ("communication.overlapped", lambda row: row.overlapped_ns, ""),
     ("copy.time", lambda row: row.copy_ns, ""),
     ("idle.time", lambda row: row.idle_ns + (row.host_bound_ns or 0), ""),
 )
+
+
+def _is_split(row: RankBreakdown) -> bool:
+    """Whether so little of the exposed time is not told that the rest stands for all."""
+    return (row.exposed_unknown_ns or 0) <= _MOST_UNKNOWN * row.exposed_ns
 
 
 def timed_measurements(analysis: Analysis) -> list[Measurement]:

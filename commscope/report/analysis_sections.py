@@ -110,11 +110,16 @@ def _share(rows: tuple[RankBreakdown, ...], field: str) -> str:
 
 
 def _waiting(rows: tuple[RankBreakdown, ...]) -> str:
-    waits = [row.exposed_wait_ns for row in rows]
-    if any(wait is None for wait in waits):
-        return " (waiting not told from transfer)"
     total = sum(row.exposed_ns for row in rows)
-    return f" ({format_percent(sum(wait or 0 for wait in waits) / total)} of it waiting)" if total else ""
+    unknown = sum(row.exposed_unknown_ns or 0 for row in rows)
+    if not total:
+        return ""
+    if unknown == total:
+        return " (waiting not told from transfer)"
+    waited = format_percent(sum(row.exposed_wait_ns or 0 for row in rows) / total)
+    if not unknown:
+        return f" ({waited} of it waiting)"
+    return f" (at least {waited} of it waiting, {format_percent(unknown / total)} not told)"
 
 
 def _idle(rows: tuple[RankBreakdown, ...]) -> str:
@@ -155,12 +160,14 @@ def _breakdown(analysis: Analysis, window: str) -> Section | None:
 
 
 def _exposed_cells(rows: tuple[RankBreakdown, ...]) -> dict[str, list[str]]:
-    """Transfer and wait apart where every rank tells them, else together."""
-    if any(row.exposed_wait_ns is None for row in rows):
+    """Transfer and wait apart where any rank tells them, and beside them what is not told; else together."""
+    if all(row.exposed_wait_ns is None for row in rows):
         return {"exposed": [format_time(row.exposed_ns) for row in rows]}
+    unknown = {"exposed, not told": [format_time(row.exposed_unknown_ns) for row in rows]}
     return {
         "exposed transfer": [format_time(row.exposed_transfer_ns) for row in rows],
         "exposed wait": [format_time(row.exposed_wait_ns) for row in rows],
+        **(unknown if any(row.exposed_unknown_ns for row in rows) else {}),
     }
 
 
@@ -183,8 +190,10 @@ def _moved(analysis: Analysis, window: str) -> Section | None:
         ascending=[True, False],
         key=lambda column: column.map(order) if column.name == "phase" else column,
     )
-    rows = [_moved_row(row, ranks) for row in totals.to_dict("records")]
-    columns = ("phase", "collective", "role", "count", "payload", "wire", "time", "wait", "transfer", "busbw")
+    cells = [_moved_cells(row, ranks) for row in totals.to_dict("records")]
+    if not totals["unknown_ns"].any():
+        cells = [{name: cell for name, cell in one.items() if name != "not told"} for one in cells]
+    columns, rows = tuple(cells[0]), [tuple(one.values()) for one in cells]
     matching = analysis.matching
     told = (
         f"{matching.matched} of {matching.instances} instances matched over the ranks by {matching.method}, "
@@ -193,7 +202,9 @@ def _moved(analysis: Analysis, window: str) -> Section | None:
     return Section("What moved, mean per rank", (told,), cut(columns, rows, MOST_COLLECTIVES))
 
 
-def _moved_row(row: Mapping[Hashable, Any], ranks: int) -> tuple[str, ...]:
+def _moved_cells(row: Mapping[Hashable, Any], ranks: int) -> dict[str, str]:
+    """Cells by column; time = wait + transfer + not told, busbw where the transfer is known."""
+
     def mean_of(key: str) -> float | None:
         value = row[key]
         return None if pd.isna(value) else float(value) / ranks
@@ -202,19 +213,20 @@ def _moved_row(row: Mapping[Hashable, Any], ranks: int) -> tuple[str, ...]:
         value = row[key]
         return "-" if pd.isna(value) else str(value)
 
-    wire, transfer = mean_of("matched_wire_bytes"), mean_of("transfer_ns")
-    return (
-        text_of("phase"),
-        text_of("collective"),
-        text_of("role"),
-        format_count(mean_of("count")),
-        format_bytes(mean_of("total_payload_bytes")),
-        format_bytes(mean_of("total_wire_bytes")),
-        format_time(mean_of("duration_ns")),
-        format_time(mean_of("wait_ns")),
-        format_time(transfer),
-        format_bandwidth(wire / transfer if wire is not None and transfer else None),
-    )
+    wire, transfer = mean_of("matched_wire_bytes"), mean_of("known_transfer_ns")
+    return {
+        "phase": text_of("phase"),
+        "collective": text_of("collective"),
+        "role": text_of("role"),
+        "count": format_count(mean_of("count")),
+        "payload": format_bytes(mean_of("total_payload_bytes")),
+        "wire": format_bytes(mean_of("total_wire_bytes")),
+        "time": format_time(mean_of("duration_ns")),
+        "wait": format_time(mean_of("known_wait_ns")),
+        "transfer": format_time(transfer),
+        "not told": format_time(mean_of("unknown_ns")),
+        "busbw": format_bandwidth(wire / transfer if wire is not None and transfer else None),
+    }
 
 
 def _waits(analysis: Analysis, window: str) -> Section | None:

@@ -12,6 +12,7 @@ from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis
 from commscope.errors import IncompleteTrace
+from commscope.report.contract import analysis_document
 from commscope.trace import Gap, RankMemory, RunInfo
 from tests.analysis.tables import US, World, analyses, simulate
 from tests.build import build
@@ -93,12 +94,34 @@ def test_where_one_stream_transfers_while_another_waits_the_time_is_transfer() -
     assert (row.exposed_wait_ns, row.exposed_transfer_ns) == (20 * US, 40 * US)
 
 
-def test_exposed_time_in_an_unmatched_collective_is_not_split() -> None:
-    analysis, _ = simulated(World(count=10, facts=True, dropped=frozenset({(1, 4)})))
+def test_exposed_time_in_an_unmatched_collective_is_not_told_and_the_rest_stays_split() -> None:
+    analysis, truth = simulated(World(count=10, facts=True, dropped=frozenset({(1, 4)})))
     first, second = analysis.breakdown
-    assert (first.exposed_wait_ns, first.exposed_transfer_ns) == (None, None)
-    assert second.exposed_wait_ns is not None
+    lost = analysis.instances[truth == 4]
+    assert first.exposed_unknown_ns == int((lost["end_ns"] - lost["start_ns"]).sum())
+    assert first.exposed_wait_ns + first.exposed_transfer_ns + first.exposed_unknown_ns == first.exposed_ns
+    assert second.exposed_unknown_ns == 0
     assert [gap.code for gap in analysis.gaps] == ["unmatched"]
+
+
+def test_collectives_with_absent_members_tell_no_wait_transfer_or_bandwidth() -> None:
+    made, _ = simulate(World(ranks=4, count=5, facts=True))
+    made = made[made["rank"] < 2].assign(group_size=4).reset_index(drop=True)
+    analysis = join(INFO, analyses(made, world_size=4))
+    table = analysis.instances
+    assert table["wait_ns"].isna().all()
+    assert table["transfer_ns"].isna().all()
+    assert table["members"].tolist() == [4] * 10
+    assert table["members_present"].tolist() == [2] * 10
+    assert table["least_wait_ns"].notna().all()
+    assert analysis.stalls == ()
+    for row in analysis.breakdown:
+        parts = (row.exposed_wait_ns, row.exposed_transfer_ns, row.exposed_unknown_ns)
+        assert parts == (None, None, row.exposed_ns)
+    rows = analysis_document(analysis)["collectives"]
+    assert all(row["wait_ns"] is row["transfer_ns"] is row["busbw_gbps"] is None for row in rows)
+    assert {(row["members_present"], row["members"]) for row in rows} == {(2, 4)}
+    assert "members_absent" in [gap.code for gap in analysis.gaps]
 
 
 def test_missing_ranks_are_named() -> None:

@@ -313,7 +313,10 @@ def test_baselines_survive_the_file_they_are_kept_in(tmp_path: Path) -> None:
 def unmatched(analysis: Analysis) -> Analysis:
     """The same recording, had its collectives not been matched over the ranks."""
     table = analysis.instances.assign(instance=None, wait_ns=None, transfer_ns=None)
-    rows = tuple(replace(row, exposed_wait_ns=None, exposed_transfer_ns=None) for row in analysis.breakdown)
+    rows = tuple(
+        replace(row, exposed_wait_ns=None, exposed_transfer_ns=None, exposed_unknown_ns=row.exposed_ns)
+        for row in analysis.breakdown
+    )
     return replace(analysis, instances=table, breakdown=rows, critical_paths=(), stalls=())
 
 

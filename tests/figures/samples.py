@@ -43,7 +43,9 @@ def without_matches(result: Analysis) -> Analysis:
         result,
         instances=result.instances.assign(**dict.fromkeys(MATCH_COLUMNS, absent)),
         breakdown=tuple(
-            dataclasses.replace(row, exposed_wait_ns=None, exposed_transfer_ns=None)
+            dataclasses.replace(
+                row, exposed_wait_ns=None, exposed_transfer_ns=None, exposed_unknown_ns=row.exposed_ns
+            )
             for row in result.breakdown
         ),
         matching=Matching(count, 0, count, 0, "none"),

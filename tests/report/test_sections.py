@@ -38,7 +38,10 @@ def test_absent_phases_are_called_not_present_and_not_zero() -> None:
 def test_what_was_not_captured_is_said_in_words() -> None:
     analysis = make_analysis()
     rows = tuple(
-        dataclasses.replace(row, exposed_wait_ns=None, exposed_transfer_ns=None) for row in analysis.breakdown
+        dataclasses.replace(
+            row, exposed_wait_ns=None, exposed_transfer_ns=None, exposed_unknown_ns=row.exposed_ns
+        )
+        for row in analysis.breakdown
     )
     said = text(analysis_sections(dataclasses.replace(analysis, breakdown=rows)))
     assert "waiting not told from transfer" in said

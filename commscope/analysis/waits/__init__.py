@@ -6,8 +6,19 @@ Matched instances on one clock in; wait, transfer, stalls and causes out.
 from __future__ import annotations
 
 from commscope.analysis.waits.causes import causes_of
+from commscope.analysis.waits.completeness import Completeness, completeness_of
 from commscope.analysis.waits.exposure import with_waits
 from commscope.analysis.waits.split import Waits, waits_of
-from commscope.analysis.waits.stalls import cause_words, stalls_of
+from commscope.analysis.waits.stalls import cause_words, counted_once, stalls_of
 
-__all__ = ["Waits", "cause_words", "causes_of", "stalls_of", "waits_of", "with_waits"]
+__all__ = [
+    "Completeness",
+    "Waits",
+    "cause_words",
+    "causes_of",
+    "completeness_of",
+    "counted_once",
+    "stalls_of",
+    "waits_of",
+    "with_waits",
+]

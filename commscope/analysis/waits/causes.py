@@ -55,13 +55,13 @@ def causes_of(
     ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None
 ) -> dict[Cell, dict[str, int]]:
     """Waits in ns by cause, of each cell; the window `capture` holds all. Empty without a clock."""
-    matched = instances.loc[instances["instance"].notna(), COLUMNS].reset_index(drop=True)
+    matched = instances.loc[instances["transfer_ns"].notna(), COLUMNS].reset_index(drop=True)
     waited = np.flatnonzero(matched["wait_ns"].fillna(0).to_numpy(np.int64) > 0)
     if clock is None or len(waited) == 0:
         return {}
     meetings = _meetings(ranks, matched, clock)
     victim = np.searchsorted(meetings.ranks, matched["rank"].to_numpy(np.int64)[waited])
-    culprit = np.searchsorted(meetings.ranks, matched["culprit"].to_numpy(np.int64)[waited])
+    culprit = np.searchsorted(meetings.ranks, matched["culprit"].iloc[waited].to_numpy(np.int64))
     excess = _excess(meetings, waited, victim, culprit)
     shares = _shares(matched["wait_ns"].to_numpy(np.int64)[waited], excess)
     charged = pd.DataFrame(shares, columns=list(CAUSES)).assign(

@@ -3,7 +3,8 @@
 n-to-n: nobody moves data before the last has come, so wait = min(last arrival, own end) - own start, and
 transfer is the rest (science.md 5; Scalasca's Wait at NxN). From a root only the root is waited for, into a
 root only the root waits; a receive waits for its send, and a send for its receive where it was still
-running when the receive began.
+running when the receive began. Where a member or the root was not recorded the last may be unknown: those
+present tell the least wait only.
 """
 
 from __future__ import annotations
@@ -12,28 +13,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commscope.analysis.alignment.instance_blocks import IN_CODES, OUT_CODES, SEND, Block, links_of
+from commscope.analysis.alignment.instance_blocks import IN_CODES, OUT_CODES, RECV, SEND, Block, links_of
 from commscope.analysis.rows import ABSENT, Rows
-from commscope.trace import Int64
+from commscope.trace import Int64, Mask
 
 ROOTED = np.concatenate((IN_CODES, OUT_CODES))
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Arrays by row; -1 where the row is unmatched (lateness also without a clock)."""
+    """Arrays by row; -1 where it cannot be told (all but the duration's minimum: without a match)."""
 
     lateness_ns: Int64
     wait_ns: Int64
     transfer_ns: Int64
-    culprit: Int64
+    culprit: Int64  # the rank that was waited for; never the row's own
     transfer_free_ns: Int64  # clock-free: the smallest duration over the members
+    least_wait_ns: Int64  # the wait, or where it cannot be told how long it was at least
 
 
-def waits_of(common: Rows, instance: Int64, *, clocked: bool) -> Waits:
-    """Waits of rows on the common clock, or by durations alone (T = min duration) where there is no clock."""
-    columns = [np.full(len(common), ABSENT, dtype=np.int64) for _ in range(5)]
-    lateness, wait, transfer, culprit, free = columns
+def waits_of(common: Rows, instance: Int64, is_whole: Mask, *, clocked: bool) -> Waits:
+    """Waits of rows on the common clock, or by durations alone (T = min duration) where there is no clock.
+
+    `is_whole` says of which rows every member was recorded.
+    """
+    columns = [np.full(len(common), ABSENT, dtype=np.int64) for _ in range(6)]
+    lateness, wait, transfer, culprit, free, least = columns
     links = links_of(common, instance)
     ranks = np.array(links.ranks, dtype=np.int64)
     for block in links.blocks:
@@ -45,17 +50,25 @@ def waits_of(common: Rows, instance: Int64, *, clocked: bool) -> Waits:
         waited, last = (
             _split(common, block) if clocked else (duration - smallest, _repeat(duration.argmin(1), block))
         )
-        wait[block.row] = waited
-        transfer[block.row] = duration - waited
-        culprit[block.row] = ranks[block.members[last]]
-    return Waits(lateness, wait, transfer, culprit, free)
+        exact = is_whole[block.row] & _has_root(common, block)
+        least[block.row] = waited if clocked else np.where(exact, waited, 0)
+        wait[block.row] = np.where(exact, waited, ABSENT)
+        transfer[block.row] = np.where(exact, duration - waited, ABSENT)
+        late = ranks[block.members[last]]
+        culprit[block.row] = np.where(exact & (waited > 0), late, ABSENT)
+    return Waits(lateness, wait, transfer, culprit, free, least)
+
+
+def _has_root(common: Rows, block: Block) -> bool:
+    """Whether one of the members is the root, or none is needed."""
+    rooted = bool(np.isin(common.kind[block.row[0]], ROOTED).any())
+    return not rooted or int(block.gates.sum()) > len(block.members) or len(block.members) == 1
 
 
 def _split(common: Rows, block: Block) -> tuple[Int64, Int64]:
     """Wait of each member and the position of the member it waited for."""
-    kind = common.kind[block.row[0]]
-    if np.isin(kind, ROOTED).any() and int(block.gates.sum()) == len(block.members):
-        return _root_unknown(block)
+    if len(block.members) == 2 and set(common.kind[block.row].ravel().tolist()) == {SEND, RECV}:
+        return _message(common, block)
     starts, ends = block.start_ns, block.end_ns
     waited = np.zeros_like(starts)
     last = np.empty_like(starts)
@@ -65,25 +78,20 @@ def _split(common: Rows, block: Block) -> tuple[Int64, Int64]:
         last[:, m] = gating[latest]
         arrival = starts[:, gating].max(axis=1)
         waited[:, m] = np.clip(np.minimum(arrival, ends[:, m]) - starts[:, m], 0, None)
-    if len(block.members) == 2 and (kind == SEND).sum() == 1:
-        _late_receiver(block, int(np.flatnonzero(kind == SEND)[0]), waited, last)
     return waited, last
 
 
-def _late_receiver(block: Block, sender: int, waited: Int64, last: Int64) -> None:
-    """A send that still ran when its receive began had no room to put the data; one that had ended did not
-    wait.
+def _message(common: Rows, block: Block) -> tuple[Int64, Int64]:
+    """A receive waits until its send begins. A send that still ran when its receive began had no room to put
+    the data; one that had ended did not wait.
+
+    Which side sends is told row by row: posted messages of both directions share a block.
     """
-    begun = block.start_ns[:, 1 - sender]
-    held = (block.end_ns[:, sender] > begun) & (begun > block.start_ns[:, sender])
-    waited[held, sender] = begun[held] - block.start_ns[held, sender]
-    last[held, sender] = 1 - sender
-
-
-def _root_unknown(block: Block) -> tuple[Int64, Int64]:
-    """Without the root only durations speak: the shortest one transferred all the time."""
-    duration = block.end_ns - block.start_ns
-    return duration - duration.min(axis=1, keepdims=True), _repeat(block.start_ns.argmax(axis=1), block)
+    sends = common.kind[block.row] == SEND
+    other = block.start_ns[:, ::-1]
+    waited = np.clip(np.minimum(other, block.end_ns) - block.start_ns, 0, None)
+    buffered = sends & (block.end_ns <= other)
+    return np.where(buffered, 0, waited), np.broadcast_to(np.array([1, 0]), waited.shape)
 
 
 def _repeat(position: Int64, block: Block) -> Int64:

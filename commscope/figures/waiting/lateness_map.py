@@ -54,7 +54,7 @@ def caption(subject: Subject, window: str = MEDIAN) -> str:
         if matched.empty:
             sentences.append(f"{run.label}: {run.absent('lateness')}.")
             continue
-        last = matched.drop_duplicates("instance")["culprit"].dropna().value_counts()
+        last = matched.dropna(subset=["culprit"]).drop_duplicates("instance")["culprit"].value_counts()
         median_ns = float(matched.groupby("instance")["lateness_ns"].max().median())
         words = f"{run.label}: the last rank arrives {format_time(median_ns)} after the first (median)"
         if not last.empty:

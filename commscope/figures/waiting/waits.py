@@ -17,7 +17,7 @@ TITLE = "Inside collectives: waiting for the last rank, then transferring"
 _LOOKS = {
     "wait_ns": Look("wait (last arrival − own arrival)", SEGMENTS[Segment.EXPOSED_WAIT].colour, "x"),
     "transfer_ns": Look("transfer (end − last arrival)", SEGMENTS[Segment.EXPOSED_TRANSFER].colour),
-    "unmatched_ns": Look("not matched over ranks", SEGMENTS[Segment.IDLE].colour, "."),
+    "unknown_ns": Look("wait and transfer not told", SEGMENTS[Segment.IDLE].colour, "."),
 }
 
 
@@ -54,20 +54,24 @@ def caption(subject: Subject, window: str = MEDIAN) -> str:
     sentences = []
     for run in shown(subject, window):
         rows = _totals(run)
-        wait_ns, transfer_ns = (sum(row[key] for row in rows) for key in ("wait_ns", "transfer_ns"))
+        wait_ns, transfer_ns, unknown_ns = (sum(row[key] for row in rows) for key in _LOOKS)
         if not run.instances["transfer_ns"].notna().any():
-            sentences.append(f"{run.label}: waiting is not captured (no collective matched over the ranks).")
+            sentences.append(
+                f"{run.label}: waiting is not captured (no collective was matched on all its members)."
+            )
             continue
-        share = format_percent(wait_ns / (wait_ns + transfer_ns) if wait_ns + transfer_ns else None)
+        total_ns = wait_ns + transfer_ns + unknown_ns
+        share = format_percent(wait_ns / total_ns if total_ns else None)
+        least = "at least " if unknown_ns else ""
         sentences.append(
-            f"{run.label}: {share} of the time in collectives is waiting "
+            f"{run.label}: {least}{share} of the time in collectives is waiting "
             f"({format_time(wait_ns)} over all ranks)."
         )
     return " ".join(sentences)
 
 
 def table(subject: Subject, window: str = MEDIAN) -> list[Row]:
-    """Wait, transfer and unmatched time per rank and run."""
+    """Wait, transfer and the time that cannot be told, per rank and run."""
     rows: list[Row] = [
         {"run": run.label, **totals} for run in shown(subject, window) for totals in _totals(run)
     ]
@@ -84,7 +88,7 @@ def _totals(run: Shown) -> list[dict[str, int]]:
                 "rank": table["rank"],
                 "wait_ns": table["wait_ns"].fillna(0),
                 "transfer_ns": table["transfer_ns"].fillna(0),
-                "unmatched_ns": (table["end_ns"] - table["start_ns"]).where(~matched, 0),
+                "unknown_ns": (table["end_ns"] - table["start_ns"]).where(~matched, 0),
             }
         )
         .groupby("rank")
