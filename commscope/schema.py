@@ -162,6 +162,8 @@ INSTANCE_COLUMNS = {
     "comms_id": "str",
     "is_p2p": "bool",
     "peer": "Int64",
+    "peer_place": "Int64",  # the peer's rank inside the group, where only that is told
+    "tag": "Int64",  # of a send or receive
     "dtype": "str",
     "elements": "Int64",  # of the whole tensor
     "payload_bytes": "Int64",  # nccl-tests' S

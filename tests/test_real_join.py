@@ -59,7 +59,7 @@ def test_megatron_on_eight_gpus_is_matched_and_mostly_waits(real_traces: Path) -
     assert (analysis.matching.instances, analysis.matching.matched, analysis.matching.method) == (
         84,
         84,
-        "signature",
+        "step_order",
     )
     by_rank = analysis.instances.groupby("rank")
     assert by_rank["instance"].count().tolist() == [84] * 8

@@ -123,7 +123,7 @@ class Matching:
     matched: int
     unmatched: int
     refused: int
-    method: str  # comms_id | group_seq | signature | mixed | none
+    method: str  # comms_id | group_seq | step_order | signature | neighbours | channel_order | mixed | none
 
 
 @dataclass(frozen=True, slots=True)

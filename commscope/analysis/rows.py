@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from commscope.schema import POINT_TO_POINT, Collective
+from commscope.schema import CAPTURE, POINT_TO_POINT, Collective
 from commscope.trace import Int64, Mask, ProcessGroup
 
 KINDS = tuple(Collective)
@@ -48,6 +48,10 @@ class Rows:
     seq: Int64
     comms: Int64
     peer: Int64
+    place: Int64  # the peer's rank inside the group, where only that is told
+    tag: Int64
+    step: Int64  # code of the step it was issued in
+    order_ns: Int64  # when the program issued it, as far as all rows of its rank tell; else its start
     lane: Int64
     is_p2p: Mask
     is_posted: Mask  # the record ends when the work was handed over, not when it was done
@@ -96,6 +100,10 @@ def rows_of(
         seq=_numbers(table["seq"]),
         comms=_codes(_objects(table["comms_id"]))[0],
         peer=_numbers(table["peer"]),
+        place=_numbers(table["peer_place"]),
+        tag=_numbers(table["tag"]),
+        step=_steps(table["window"]),
+        order_ns=_order(table, rank),
         lane=rank * (1 << 32) + _codes(_objects(table["stream"]))[0],
         is_p2p=is_p2p,
         is_posted=is_p2p & np.isin(rank, np.array(posting, dtype=np.int64)),
@@ -121,6 +129,20 @@ def _codes(values: Sequence[object] | np.ndarray) -> tuple[Int64, list[Any]]:
     cells[:] = values
     codes, known = pd.factorize(cells)
     return codes.astype(np.int64), list(known)
+
+
+def _steps(window: pd.Series) -> Int64:
+    """Codes of the steps' names; -1 outside every step."""
+    names = _objects(window)
+    names[names == CAPTURE] = None
+    return _codes(names)[0]
+
+
+def _order(table: pd.DataFrame, rank: Int64) -> Int64:
+    """When each row was issued. A rank with rows of unknown issue is ordered by starts, not by a mixture."""
+    start, issue = table["start_ns"].to_numpy(np.int64), _numbers(table["issue_ns"])
+    unknown = np.isin(rank, rank[table["issue_ns"].isna().to_numpy()])
+    return np.where(unknown, start, issue)
 
 
 def _kind_codes(kinds: np.ndarray) -> Int64:

@@ -17,6 +17,7 @@ IS_ROOTED = np.array([kind in (*ROOTED_IN, *ROOTED_OUT) for kind in KINDS])  # b
 FEWEST_FOR_SPREAD = 8
 MOST_SPREADS = 15  # gloo's ends have heavy tails
 LARGEST_KNOT = 300
+RIVAL_SPREADS = 6  # ends that scatter evenly differ by up to 3.4 times their usual distance
 NEVER = 1 << 62
 MOST_CANDIDATES = 64  # of one row; a longer queue of equal overlapping collectives proves nothing
 
@@ -217,7 +218,7 @@ def _resolve(edges: Edges, knot: Int64, spread_ns: int) -> Int64:
     sure = [
         k
         for k in chain
-        if min(rival_i.get(i[k], NEVER), rival_j.get(j[k], NEVER)) > 2 * cost[k] + 3 * spread_ns
+        if min(rival_i.get(i[k], NEVER), rival_j.get(j[k], NEVER)) > 2 * cost[k] + RIVAL_SPREADS * spread_ns
     ]
     return knot[np.array(sorted(sure), dtype=np.int64)]
 

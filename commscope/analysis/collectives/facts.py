@@ -28,6 +28,7 @@ from commscope.trace import CommFacts, Events, ProcessGroup
 T = TypeVar("T")
 _VAGUE = (Collective.SEND_RECV, Collective.UNKNOWN)
 _P2P_OPS = ("c10d::send", "c10d::recv_")
+LONGEST_NUMBER = 9  # digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Told:
     seq: int | None
     comms_id: str | None
     peer: int | None
+    peer_place: int | None
+    tag: int | None
     is_async: bool | None
     role: str | None
     payload_bytes: int | None  # nccl-tests' S
@@ -107,6 +110,8 @@ def told_of(events: Events, sources: Sources, groups: Groups) -> Told:
         seq=_first(facts.seq for facts in speaking),
         comms_id=_first(facts.comms_id for facts in speaking),
         peer=_first((_peer(kind, speaking), _peer_of_operator(events, sources, ranks, groups))),
+        peer_place=_number_of_operator(events, sources, 2),
+        tag=_number_of_operator(events, sources, 3),
         is_async=_is_async(events, sources, speaking),
         role=_first(facts.role for facts in speaking),
         payload_bytes=payload,
@@ -253,13 +258,19 @@ def _peer(kind: Collective, speaking: list[CommFacts]) -> int | None:
 def _peer_of_operator(
     events: Events, sources: Sources, members: tuple[int, ...] | None, groups: Groups
 ) -> int | None:
-    """The other side as `c10d::send` and `c10d::recv_` say it: (tensors, group, rank in the group, tag)."""
+    """The other side where the members of the group are known."""
+    known = members or (groups.shared.ranks if groups.shared else ())
+    place = _number_of_operator(events, sources, 2)
+    return known[place] if place is not None and place < len(known) else None
+
+
+def _number_of_operator(events: Events, sources: Sources, argument: int) -> int | None:
+    """What `c10d::send` and `c10d::recv_` say: (tensors, group, rank in the group, tag)."""
     facts = events.facts(sources.operator) if sources.operator >= 0 else None
     if facts is None or events.name(sources.operator) not in _P2P_OPS or len(facts.concrete) != 4:
         return None
-    known = members or (groups.shared.ranks if groups.shared else ())
-    place = facts.concrete[2]
-    return known[int(place)] if place.isdecimal() and int(place) < len(known) else None
+    said = facts.concrete[argument]
+    return int(said) if said.isdecimal() and len(said) <= LONGEST_NUMBER else None
 
 
 def _is_async(events: Events, sources: Sources, speaking: list[CommFacts]) -> bool | None:

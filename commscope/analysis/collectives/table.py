@@ -190,6 +190,8 @@ _TOLD = (
     "seq",
     "comms_id",
     "peer",
+    "peer_place",
+    "tag",
     "dtype",
     "elements",
     "payload_bytes",

@@ -1,8 +1,9 @@
 """Instance table of all ranks -> which rows are one instance, by proof.
 
-In this order: Comms Id; (group, sequence number); alignment of the ranks' signature sequences, group by
-group; sends and receives by pairs. Bare order is never used. An instance counts as matched when every
-present member has it.
+In this order, each for what the ones before left open: Comms Id; (group, sequence number); the place in a
+step, where all members have equally many; alignment of the ranks' signature sequences; the place between two
+neighbours that are matched; sends and receives by the order on their channel. Bare order over a whole capture
+is never used. An instance counts as matched when every present member has it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from commscope.analysis.alignment.cluster import Known, cluster
-from commscope.analysis.alignment.tracks import track_of
+from commscope.analysis.alignment.tracks import IS_ROOTED, track_of
 from commscope.analysis.clocks import solve_clock
+from commscope.analysis.matching.doubt import could_be_another
+from commscope.analysis.matching.places import by_place, frames_between, side_of, signatures, step_frames
 from commscope.analysis.matching.rank_sets import Pool, pools_of
 from commscope.analysis.matching.recorded_keys import (
     apart,
@@ -29,6 +32,7 @@ from commscope.analysis.rows import ABSENT, Members, Rows
 from commscope.trace import Int64, Mask
 
 COMMS_ID, GROUP_SEQ, SIGNATURE = "comms_id", "group_seq", "signature"
+STEP_ORDER, NEIGHBOURS, CHANNEL_ORDER = "step_order", "neighbours", "channel_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def match(rows: Rows, sets: Sequence[Members], hosts: Mapping[int, str | None]) 
     state = _by_key(rows, state, by_comms_id(rows), COMMS_ID)
     state = _by_key(rows, state, np.where(state.proved, ABSENT, by_group_and_seq(rows)), GROUP_SEQ)
     state = _by_signature(rows, state, sets, hosts)
-    state = _by_pairs(rows, state, hosts)
+    state = _by_pairs(rows, state, sets, hosts)
     return Matched(
         instance=renumbered(rows, state.instance),
         number=_with_the_rest(rows, state.number),
@@ -96,7 +100,7 @@ def _taken(state: _State, rows: Rows, number: Int64, proof: tuple[str, Mask]) ->
     merged = state.number.copy()
     fresh = told[~state.proved[told]]
     merged[fresh] = number[fresh] + int(state.number.max(initial=-1)) + 1
-    methods = state.methods if not good.any() or method in state.methods else (*state.methods, method)
+    methods = _with(state.methods, method, used=bool(good.any()))
     return _State(merged, state.proved | good, state.refused | bad, methods)
 
 
@@ -129,54 +133,72 @@ def _members_present(rows: Rows) -> Int64:
 def _by_signature(
     rows: Rows, state: _State, sets: Sequence[Members], hosts: Mapping[int, str | None]
 ) -> _State:
-    """Align what carries no usable key, the largest group first, each helped by the clocks the ones before
-    it solved.
+    """Place and align what carries no usable key, the largest group first, each helped by the clocks the
+    ones before it solved.
     """
     keyed = (rows.comms >= 0) | ((rows.label >= 0) & (rows.seq >= 0) & ~shares_its_label(rows))
     todo = ~rows.is_p2p & ~keyed & rows.is_timed
     if not todo.any():
         return state
     known = _known(rows, state, hosts)
-    for pool in pools_of(rows, np.flatnonzero(todo), sets, known):
-        state = _aligned(rows, state, pool, known)
-        known = _known(rows, state, hosts)
+    signature = signatures(rows)
+    pools = pools_of(rows, np.flatnonzero(todo), sets, known)
+    for pool in pools:
+        state = _placed(rows, state, pool, signature)
+    for pool in pools:
+        state = _aligned(rows, state, pool, _known(rows, state, hosts))
+    for pool in pools:
+        state = _between(rows, state, pool, signature)
     return state
 
 
+def _placed(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
+    """The k-th of a step is the k-th on every member, where all have equally many."""
+    sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
+    number = by_place(rows, sides, step_frames(rows), signature)
+    return _taken(state, rows, number, (STEP_ORDER, contradicts(rows, number)))
+
+
+def _between(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
+    """On one communicator the predecessor and the successor of an instance are the same on all members."""
+    if state.proved[pool.row].all():
+        return state
+    sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
+    number = by_place(rows, sides, frames_between(rows, sides, state.instance, signature), signature)
+    return _taken(state, rows, number, (NEIGHBOURS, contradicts(rows, number)))
+
+
 def _aligned(rows: Rows, state: _State, pool: Pool, known: Known) -> _State:
-    tracks = {rank: track_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks}
+    """What ends together, of the rows still open; from a root, or into one, nothing need even overlap."""
+    open_rows = pool.row[~state.proved[pool.row] & ~IS_ROOTED[rows.kind[pool.row]]]
+    if not all((rows.rank[open_rows] == rank).any() for rank in pool.ranks):
+        return state
+    tracks = {rank: track_of(rows, open_rows[rows.rank[open_rows] == rank]) for rank in pool.ranks}
     found = cluster(tracks, known)
     number = np.full(len(rows), ABSENT, dtype=np.int64)
     number[found.row] = found.number
-    size = np.bincount(found.number)
-    complete = size == len(pool.ranks)
+    complete = np.bincount(found.number) == len(pool.ranks)
     merged = state.number.copy()
     merged[found.row] = found.number + int(state.number.max(initial=-1)) + 1
     proved = state.proved.copy()
-    proved[found.row] = complete[found.number]
-    wrong = contradicts(rows, number)
-    proved[found.row] &= ~wrong[found.number]
-    methods = (
-        state.methods if SIGNATURE in state.methods or not complete.any() else (*state.methods, SIGNATURE)
-    )
-    return _State(merged, proved, state.refused, methods)
+    wrong = contradicts(rows, number) | could_be_another(rows, number, complete, known)
+    proved[found.row] = complete[found.number] & ~wrong[found.number]
+    return _State(merged, proved, state.refused, _with(state.methods, SIGNATURE, used=bool(complete.any())))
 
 
-def _by_pairs(rows: Rows, state: _State, hosts: Mapping[int, str | None]) -> _State:
+def _with(methods: tuple[str, ...], method: str, *, used: bool) -> tuple[str, ...]:
+    return (*methods, method) if used and method not in methods else methods
+
+
+def _by_pairs(rows: Rows, state: _State, sets: Sequence[Members], hosts: Mapping[int, str | None]) -> _State:
     """Sends with their receives."""
     if not rows.is_p2p.any():
         return state
-    number = pair_up(rows, _known(rows, state, hosts), state.instance)
+    number = pair_up(rows, sets, _known(rows, state, hosts), state.instance)
     number = np.where(np.isin(number, number[~rows.is_timed]), ABSENT, number)
-    return _taken_pairs(state, number)
-
-
-def _taken_pairs(state: _State, number: Int64) -> _State:
     paired = number >= 0
-    if not paired.any():
-        return state
     merged = np.where(paired, number + int(state.number.max(initial=-1)) + 1, state.number)
-    methods = state.methods if SIGNATURE in state.methods else (*state.methods, SIGNATURE)
+    methods = _with(state.methods, CHANNEL_ORDER, used=bool(paired.any()))
     return _State(merged, state.proved | paired, state.refused, methods)
 
 

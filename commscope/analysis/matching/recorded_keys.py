@@ -18,9 +18,30 @@ def by_comms_id(rows: Rows) -> Int64:
 def by_group_and_seq(rows: Rows) -> Int64:
     """A key for each collective row whose group and sequence number are known and whose members are
     unmistakable.
+
+    A replayed CUDA graph says the same numbers each time: then the step tells the replays apart, and rows
+    outside every step have no key.
     """
     usable = ~rows.is_p2p & (rows.label >= 0) & (rows.seq >= 0) & ~shares_its_label(rows)
-    return numbered(np.where(usable, rows.label, ABSENT), rows.seq)
+    key = numbered(np.where(usable, rows.label, ABSENT), rows.seq)
+    again = np.isin(rows.label, np.unique(rows.label[_recurs(rows, key)])) & (key >= 0)
+    if not again.any():
+        return key
+    return numbered(key, np.where(again, rows.step, int(rows.step.max(initial=0)) + 1))
+
+
+def _recurs(rows: Rows, key: Int64) -> Mask:
+    """Rows whose key their rank has used before it used others of the same group."""
+    recurs = np.zeros(len(key), dtype=np.bool_)
+    used = np.flatnonzero(key >= 0)
+    order = used[np.lexsort((rows.start_ns[used], rows.label[used], rows.rank[used]))]
+    k = key[order]
+    fresh = np.r_[True, k[1:] != k[:-1]] if len(k) else np.zeros(0, dtype=np.bool_)
+    begins = order[fresh]  # one row for each run of equal keys
+    again = np.ones(len(begins), dtype=np.bool_)
+    again[np.unique(np.stack((rows.rank[begins], key[begins])), axis=1, return_index=True)[1]] = False
+    recurs[begins[again]] = True
+    return recurs
 
 
 def shares_its_label(rows: Rows) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,38 +10,76 @@ import numpy as np
 from commscope.analysis.alignment.cluster import Known
 from commscope.analysis.alignment.offsets import align, at_offset
 from commscope.analysis.alignment.tracks import Track, alike, track_of
-from commscope.analysis.rows import ABSENT, KINDS, Rows
+from commscope.analysis.matching.places import Side, by_place, side_of, signatures, step_frames
+from commscope.analysis.rows import ABSENT, KINDS, Members, Rows
 from commscope.schema import Collective
 from commscope.trace import Int64
 
 SEND, RECV = KINDS.index(Collective.SEND), KINDS.index(Collective.RECV)
 BOTH = KINDS.index(Collective.SEND_RECV)
+_NONE = np.empty(0, dtype=np.int64)
 
 
-def pair_up(rows: Rows, known: Known, instance: Int64) -> Int64:
+def pair_up(rows: Rows, sets: Sequence[Members], known: Known, instance: Int64) -> Int64:
     """A number for each row that was paired, equal for both sides, -1 elsewhere; `instance` is what is
-    matched so far.
+    matched so far, `sets` the run's groups.
+
+    A channel (source, destination, tag) is first in, first out: within a step, or between two collectives
+    that both ranks share, the n-th send is the n-th receive. A send may end before its receive is posted:
+    overlap in time is asked only where order tells nothing, and never of records that end with the posting.
     """
     number = np.full(len(rows), ABSENT, dtype=np.int64)
-    peer = _peers(rows)
-    fresh = 0
+    peer, signature = _peers(rows, sets), signatures(rows)
     for source, target, kind in _channels(rows, peer):
         other = {SEND: RECV, BOTH: BOTH}[kind]
-        mine = _side(rows, np.flatnonzero((rows.rank == source) & (peer == target) & (rows.kind == kind)))
-        yours = _side(rows, np.flatnonzero((rows.rank == target) & (peer == source) & (rows.kind == other)))
-        offset = known.offset(source, target)
-        fit = (
-            align(mine, yours, known.trust(source, target))
-            if offset is None
-            else at_offset(mine, yours, offset)
-        )
-        none = np.empty(0, dtype=np.int64)
-        i, j = (none, none) if fit is None else (fit.pairs.i, fit.pairs.j)
-        if len(i) < len(mine) and np.array_equal(i, j) and _run_in_step(rows, instance, mine, yours):
-            i = j = np.arange(len(mine))
-        number[mine.row[i]] = number[yours.row[j]] = fresh + np.arange(len(i))
-        fresh += len(i)
+        mine = np.flatnonzero((rows.rank == source) & (peer == target) & (rows.kind == kind))
+        yours = np.flatnonzero((rows.rank == target) & (peer == source) & (rows.kind == other))
+        sides = [side_of(rows, mine), side_of(rows, yours)]
+        found = by_place(rows, sides, step_frames(rows), signature)
+        for i, j in (
+            _pairs_of(found, sides),
+            _in_step(rows, instance, *(_left(rows, chosen, found) for chosen in (mine, yours))),
+            _aligned(rows, known, *(_left(rows, chosen, found) for chosen in (mine, yours))),
+        ):
+            free = (number[i] < 0) & (number[j] < 0)
+            number[i[free]] = number[j[free]] = int(number.max(initial=-1)) + 1 + np.arange(int(free.sum()))
     return number
+
+
+def _pairs_of(found: Int64, sides: Sequence[Side]) -> tuple[Int64, Int64]:
+    """Rows of equal number, side by side."""
+    i, j = (side.row[found[side.row] >= 0] for side in sides)
+    return i[np.argsort(found[i], kind="stable")], j[np.argsort(found[j], kind="stable")]
+
+
+def _left(rows: Rows, chosen: Int64, found: Int64) -> Track:
+    return _side(rows, chosen[found[chosen] < 0])
+
+
+def _in_step(rows: Rows, instance: Int64, mine: Track, yours: Track) -> tuple[Int64, Int64]:
+    both = (mine.row, yours.row)
+    return both if _run_in_step(rows, instance, mine, yours) else (_NONE, _NONE)
+
+
+def _aligned(rows: Rows, known: Known, mine: Track, yours: Track) -> tuple[Int64, Int64]:
+    """Pairs that ran at the same time on the device.
+
+    A kernel that sends and receives ends with its partner. A send alone may be over before its receive
+    begins: then the pairs count only where no row of either side is left out.
+    """
+    if not len(mine) or not len(yours) or rows.is_posted[np.concatenate((mine.row, yours.row))].any():
+        return _NONE, _NONE
+    source, target = int(rows.rank[mine.row[0]]), int(rows.rank[yours.row[0]])
+    offset = known.offset(source, target)
+    fit = (
+        align(mine, yours, known.trust(source, target)) if offset is None else at_offset(mine, yours, offset)
+    )
+    if fit is None:
+        return _NONE, _NONE
+    whole = len(fit.pairs) == len(mine) == len(yours)
+    if not whole and (rows.kind[mine.row] != BOTH).any():
+        return _NONE, _NONE
+    return mine.row[fit.pairs.i], yours.row[fit.pairs.j]
 
 
 def _run_in_step(rows: Rows, instance: Int64, mine: Track, yours: Track) -> bool:
@@ -51,6 +90,8 @@ def _run_in_step(rows: Rows, instance: Int64, mine: Track, yours: Track) -> bool
     """
     if len(mine) != len(yours) or len(mine) == 0:
         return False
+    if (rows.step[np.concatenate((mine.row, yours.row))] != ABSENT).any():
+        return False  # steps were asked before, and tell lost rows apart
     own, other = (
         np.flatnonzero((rows.rank == rows.rank[side.row[0]]) & (instance >= 0)) for side in (mine, yours)
     )
@@ -65,17 +106,26 @@ def _run_in_step(rows: Rows, instance: Int64, mine: Track, yours: Track) -> bool
     return bool(np.array_equal(frames[0], frames[1]) and alike(mine, order, yours, order).all())
 
 
-def _peers(rows: Rows) -> Int64:
-    """The other side: as recorded, or the other member where the group (or the run) has two ranks."""
+def _peers(rows: Rows, sets: Sequence[Members]) -> Int64:
+    """The other side: as recorded; by its rank inside the one group it can be; or the other of two."""
     peer = rows.peer.copy()
-    present = np.unique(rows.rank)
+    present = tuple(np.unique(rows.rank).tolist())
     for row in np.flatnonzero(rows.is_p2p & (peer < 0)).tolist():
-        code = rows.members[row]
-        members = rows.member_sets[code] if code >= 0 else tuple(present.tolist())
-        others = [rank for rank in members if rank != rows.rank[row]]
-        if len(others) == 1 and rows.size[row] in (ABSENT, 2):
-            peer[row] = others[0]
+        found = _possible(rows, row, sets, present)
+        if len(found) == 1:
+            peer[row] = found.pop()
     return peer
+
+
+def _possible(rows: Rows, row: int, sets: Sequence[Members], present: Members) -> set[int]:
+    """The ranks a row's other side can be."""
+    rank, code, place = int(rows.rank[row]), rows.members[row], int(rows.place[row])
+    groups = [rows.member_sets[code]] if code >= 0 else [one for one in sets if rank in one]
+    groups = [one for one in groups if rows.size[row] in (ABSENT, len(one))]
+    if place >= 0 and groups:
+        return {one[place] for one in groups if place < len(one)} - {rank}
+    members = rows.member_sets[code] if code >= 0 else present
+    return set(members) - {rank} if rows.size[row] in (ABSENT, 2) else set()
 
 
 def _channels(rows: Rows, peer: Int64) -> list[tuple[int, int, int]]:
