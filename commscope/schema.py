@@ -167,7 +167,7 @@ INSTANCE_COLUMNS = {
     "dtype": "str",
     "elements": "Int64",  # of the whole tensor
     "payload_bytes": "Int64",  # nccl-tests' S
-    "wire_bytes": "Int64",  # ring model, sent per rank
+    "wire_bytes": "Int64",  # sent by this rank: ring model, recorded splits, 0 for recv
     "is_async": "boolean",
     "evidence": "str",
     "stream": "str",  # lane it ran on

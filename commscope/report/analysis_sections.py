@@ -225,7 +225,7 @@ def _moved_cells(row: Mapping[Hashable, Any], ranks: int) -> dict[str, str]:
         "wait": format_time(mean_of("known_wait_ns")),
         "transfer": format_time(transfer),
         "not told": format_time(mean_of("unknown_ns")),
-        "busbw": format_bandwidth(wire / transfer if wire is not None and transfer else None),
+        "busbw": format_bandwidth(wire / transfer if wire and transfer else None),
     }
 
 

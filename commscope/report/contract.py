@@ -161,7 +161,7 @@ def _collectives_in(analysis: Analysis, window: str) -> list[dict[str, Any]]:
     for record in totals.to_dict("records"):
         row = {str(key): None if pd.isna(value) else value for key, value in record.items()}
         wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row["known_transfer_ns"]
-        busbw = wire_bytes / transfer_ns if wire_bytes is not None and transfer_ns else None
+        busbw = wire_bytes / transfer_ns if wire_bytes and transfer_ns else None
         rows.append({"window": window, **row, "busbw_gbps": busbw})
     return rows
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from commscope.analysis.collectives.evidence_rows import Sources
 from commscope.analysis.collectives.grouped_calls import kind_of_calls, sizes_of_calls
 from commscope.analysis.collectives.operators import OpSizes, op_kind, op_sizes, whole_elements
+from commscope.analysis.collectives.sent import Splits, sent_bytes
 from commscope.analysis.events import kernel_dtype, kernel_kind, range_kind, spoken_kind
 from commscope.schema import (
     DTYPE_BYTES,
@@ -21,7 +22,6 @@ from commscope.schema import (
     Collective,
     EventKind,
     Evidence,
-    ring_wire_bytes,
 )
 from commscope.trace import CommFacts, Events, ProcessGroup
 
@@ -39,6 +39,7 @@ class Groups:
     shared: (
         ProcessGroup | None
     )  # all groups of more than one rank have these members; its name is "" if several
+    rank: int
 
     def get(self, name: str | None) -> ProcessGroup | None:
         """A group by the name a record gives it."""
@@ -65,10 +66,10 @@ class Told:
     is_async: bool | None
     role: str | None
     payload_bytes: int | None  # nccl-tests' S
-    wire_bytes: int | None  # ring model
+    wire_bytes: int | None  # what this rank sends
 
 
-def groups_of(groups: tuple[ProcessGroup, ...]) -> Groups:
+def groups_of(groups: tuple[ProcessGroup, ...], rank: int) -> Groups:
     """Groups by name, and the only possible one if all that have several members have the same."""
     several = [group for group in groups if len(group.ranks) > 1]
     members = {tuple(sorted(group.ranks)) for group in several}
@@ -76,7 +77,7 @@ def groups_of(groups: tuple[ProcessGroup, ...]) -> Groups:
     if len(members) == 1:
         name = several[0].name if len(several) == 1 else ""
         shared = ProcessGroup(name, several[0].description if name else "", several[0].ranks)
-    return Groups({group.name: group for group in groups}, shared)
+    return Groups({group.name: group for group in groups}, shared, rank)
 
 
 def told_of(events: Events, sources: Sources, groups: Groups) -> Told:
@@ -115,16 +116,22 @@ def told_of(events: Events, sources: Sources, groups: Groups) -> Told:
         is_async=_is_async(events, sources, speaking),
         role=_first(facts.role for facts in speaking),
         payload_bytes=payload,
-        wire_bytes=_wire_bytes(kind, payload, size),
+        wire_bytes=sent_bytes(kind, payload, (size, _place(groups.rank, ranks)), _splits(speaking, dtype)),
     )
 
 
-def _wire_bytes(kind: Collective, payload_bytes: int | None, group_size: int | None) -> int | None:
-    if payload_bytes is None or kind == Collective.UNKNOWN:
+def _splits(speaking: list[CommFacts], dtype: str | None) -> Splits | None:
+    """The recorded splits of the input."""
+    said = next((facts for facts in speaking if facts.in_split and facts.in_elements is not None), None)
+    size = DTYPE_BYTES.get(dtype or "")
+    if said is None or said.in_split is None or said.in_elements is None or size is None:
         return None
-    if kind in POINT_TO_POINT:
-        return payload_bytes
-    return None if group_size is None else ring_wire_bytes(kind, payload_bytes, group_size)
+    return Splits(said.in_split, said.in_elements * size)
+
+
+def _place(rank: int, members: tuple[int, ...] | None) -> int | None:
+    """Where a rank stands in its group."""
+    return members.index(rank) if members is not None and rank in members else None
 
 
 def _payload_bytes(

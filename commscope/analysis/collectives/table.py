@@ -62,7 +62,7 @@ def ordered_instances(trace: RankTrace, sources: list[Sources]) -> Instances:
     end = np.array([events.end_ns[list(one.work)].max() for one in sources], np.int64)
     issue = np.array([one.issue for one in sources], np.int64)
     issued = np.where(issue >= 0, events.start_ns[issue], start) if len(sources) else start
-    told = _told(events, sources, groups_of(trace.groups))
+    told = _told(events, sources, groups_of(trace.groups, trace.rank))
     numbers = np.array([NO_VALUE if one.seq is None else one.seq for one in told], np.int64)
     sizes = np.array([NO_VALUE if one.payload_bytes is None else one.payload_bytes for one in told], np.int64)
     order = np.lexsort((sizes, numbers, end, start, issued))  # the last two only where all times are equal
