@@ -101,7 +101,9 @@ def make_analysis(recipe: Recipe | None = None, **changes: Any) -> Analysis:
     ranks = tuple(rank for rank in range(recipe.ranks) if rank not in recipe.missing_ranks)
     rows = [row for row in rows if row["rank"] in ranks]
     dtypes = {**INSTANCE_COLUMNS, **MATCH_COLUMNS}
-    columns = {name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in dtypes.items()}
+    columns = {
+        name: pd.Series([row.get(name) for row in rows], dtype=dtype) for name, dtype in dtypes.items()
+    }
     distinct = len({row["instance"] for row in rows})
     memory = () if recipe.peak_bytes is None else [RankMemory(r, "tensors", recipe.peak_bytes) for r in ranks]
     return Analysis(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from commscope.analysis.join import join
-from commscope.analysis.result import Analysis, Stall
-from commscope.analysis.waits.stalls import cause_words
+from commscope.analysis.result import Analysis, Stall, Window
+from commscope.analysis.waits.stalls import cause_words, counted_once
 from commscope.trace import RunInfo
 from tests.analysis.tables import EPOCH_NS, US, World, analyses, simulate, table
 
@@ -54,6 +56,39 @@ def test_the_matrix_adds_up_waits_by_victim_and_culprit_and_window() -> None:
     assert matrix(analysis, "step 0") == {(0, 1): 30, (2, 1): 20}
     assert matrix(analysis, "step 1") == {(0, 1): 10, (2, 1): 20, (0, 2): 50, (1, 2): 50}
     assert matrix(analysis) == {(0, 1): 40, (2, 1): 40, (0, 2): 50, (1, 2): 50}
+
+
+def test_many_messages_that_wait_at_once_count_once() -> None:
+    """Rank 1 posts five receives within 5 us; all senders come at 50 us: it waited 50 us, not 240."""
+    rows = [
+        {"rank": rank, "start_ns": EPOCH_NS + start * US, "end_ns": EPOCH_NS + end * US, "collective": kind,
+         "is_p2p": True, "peer": 1 - rank, "seq": k + 1, "group": "pp", "group_ranks": (0, 1), "index": k}
+        for k in range(5)
+        for rank, kind, start, end in ((0, "send", 50, 60), (1, "recv", k, 61))
+    ]  # fmt: skip
+    made = table(sorted(rows, key=lambda row: row["rank"]))  # type: ignore[arg-type, return-value]
+    hosts = {0: "node0", 1: "node0"}
+    analysis = join(RunInfo("run", Path("run")), analyses(made, hosts=hosts))
+    assert analysis.instances["wait_ns"].sum() == (50 + 49 + 48 + 47 + 46) * US
+    assert matrix(analysis) == {(1, 0): 50}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 300)), min_size=1, max_size=30),
+    window=st.tuples(st.integers(0, 500), st.integers(500, 1500)),
+)
+def test_a_row_of_the_matrix_is_the_union_of_its_waits_and_no_longer_than_the_span(
+    spans: list[tuple[int, int]], window: tuple[int, int]
+) -> None:
+    instances = pd.DataFrame(
+        {"rank": 0, "window": "step 1", "start_ns": [start for start, _ in spans],
+         "wait_ns": pd.array([wait for _, wait in spans], dtype="Int64")}
+    )  # fmt: skip
+    once = counted_once(instances, {0: (Window("step 1", *window, 1),)})
+    moments = {t for start, wait in spans for t in range(start, start + wait) if window[0] <= t < window[1]}
+    assert int(once["wait_ns"].sum()) == len(moments) <= window[1] - window[0]
+    assert (once["wait_ns"] <= instances["wait_ns"]).all()
 
 
 def test_row_sums_are_the_waits_of_the_ranks() -> None:
