@@ -24,11 +24,12 @@ from commscope.trace import Int64
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of clocks so far: hosts, and offsets between ranks of equal component."""
+    """What is known of clocks so far: hosts, offsets between ranks of equal component, the scatter of ends."""
 
     hosts: Mapping[int, str | None]
     offsets_ns: Mapping[int, int] = field(default_factory=dict)
     component: Mapping[int, int] = field(default_factory=dict)
+    residual_ns: int = 0
 
     def offset(self, a: int, b: int) -> int | None:
         """What to add to b's stamps to compare them with a's, where it is known."""

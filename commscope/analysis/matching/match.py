@@ -9,7 +9,7 @@ is never used. An instance counts as matched when every present member has it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,14 @@ from commscope.analysis.alignment.cluster import Known, cluster
 from commscope.analysis.alignment.tracks import IS_ROOTED, track_of
 from commscope.analysis.clocks import solve_clock
 from commscope.analysis.matching.doubt import could_be_another
-from commscope.analysis.matching.places import by_place, frames_between, side_of, signatures, step_frames
+from commscope.analysis.matching.places import (
+    by_place,
+    frames_between,
+    in_full_steps,
+    side_of,
+    signatures,
+    step_frames,
+)
 from commscope.analysis.matching.rank_sets import Pool, pools_of
 from commscope.analysis.matching.recorded_keys import (
     apart,
@@ -146,7 +153,7 @@ def _by_signature(
     for pool in pools:
         state = _placed(rows, state, pool, signature)
     for pool in pools:
-        state = _aligned(rows, state, pool, _known(rows, state, hosts))
+        state = _aligned(rows, state, pool, hosts)
     for pool in pools:
         state = _between(rows, state, pool, signature)
     return state
@@ -165,25 +172,34 @@ def _between(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
         return state
     sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
     number = by_place(rows, sides, frames_between(rows, sides, state.instance, signature), signature)
+    number = np.where(in_full_steps(rows, signature), number, ABSENT)
     return _taken(state, rows, number, (NEIGHBOURS, contradicts(rows, number)))
 
 
-def _aligned(rows: Rows, state: _State, pool: Pool, known: Known) -> _State:
+def _aligned(rows: Rows, state: _State, pool: Pool, hosts: Mapping[int, str | None]) -> _State:
     """What ends together, of the rows still open; from a root, or into one, nothing need even overlap."""
     open_rows = pool.row[~state.proved[pool.row] & ~IS_ROOTED[rows.kind[pool.row]]]
     if not all((rows.rank[open_rows] == rank).any() for rank in pool.ranks):
         return state
     tracks = {rank: track_of(rows, open_rows[rows.rank[open_rows] == rank]) for rank in pool.ranks}
-    found = cluster(tracks, known)
+    found = cluster(tracks, _known(rows, state, hosts))
     number = np.full(len(rows), ABSENT, dtype=np.int64)
     number[found.row] = found.number
     complete = np.bincount(found.number) == len(pool.ranks)
     merged = state.number.copy()
     merged[found.row] = found.number + int(state.number.max(initial=-1)) + 1
+    good = complete & ~contradicts(rows, number)
+    methods = _with(state.methods, SIGNATURE, used=bool(good.any()))
     proved = state.proved.copy()
-    wrong = contradicts(rows, number) | could_be_another(rows, number, complete, known)
-    proved[found.row] = complete[found.number] & ~wrong[found.number]
-    return _State(merged, proved, state.refused, _with(state.methods, SIGNATURE, used=bool(complete.any())))
+    proved[found.row] = good[found.number]
+    aligned = _State(merged, proved, state.refused, methods)
+    if complete.all():
+        return aligned
+    # on the clock that they themselves give, what stayed alone may turn out to fit as well
+    sure = good & ~could_be_another(rows, number, complete, _known(rows, aligned, hosts))
+    proved = state.proved.copy()
+    proved[found.row] = sure[found.number]
+    return replace(aligned, proved=proved)
 
 
 def _with(methods: tuple[str, ...], method: str, *, used: bool) -> tuple[str, ...]:
@@ -207,7 +223,8 @@ def _known(rows: Rows, state: _State, hosts: Mapping[int, str | None]) -> Known:
     solved = solve_clock(rows, instance, hosts)
     offsets = {} if solved.clock is None else solved.clock.offsets_ns
     component = {} if solved.clock is None else solved.component
-    return Known(hosts, offsets, component)
+    residual_ns = 0 if solved.clock is None else solved.clock.residual_ns
+    return Known(hosts, offsets, component, residual_ns)
 
 
 def renumbered(rows: Rows, instance: Int64) -> Int64:

@@ -71,6 +71,21 @@ def frames_between(rows: Rows, sides: Sequence[Side], instance: Int64, signature
     return Frames(numbered(before, after), numbered(kind_before, kind_after))
 
 
+def in_full_steps(rows: Rows, signature: Int64) -> Mask:
+    """Rows of which their rank has as many in this step as in any; outside steps all.
+
+    Where two ranks lost a row each, counts are equal by chance; another step tells that one is missing.
+    """
+    cell = numbered(numbered(rows.rank, signature), np.maximum(rows.step, 0))
+    of_rank = numbered(rows.rank, signature)
+    stepped = np.flatnonzero(rows.step >= 0)
+    found = np.bincount(cell[stepped], minlength=int(cell.max(initial=0)) + 1)
+    most = np.zeros(int(of_rank.max(initial=0)) + 1, dtype=np.int64)
+    np.maximum.at(most, of_rank[stepped], found[cell[stepped]])
+    full: Mask = (rows.step < 0) | (found[cell] == most[of_rank])
+    return full
+
+
 def by_place(rows: Rows, sides: Sequence[Side], frames: Frames, signature: Int64) -> Int64:
     """A number for each row whose place proves it, equal for one instance; -1 elsewhere."""
     number = np.full(len(rows), ABSENT, dtype=np.int64)
