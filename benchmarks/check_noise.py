@@ -16,7 +16,7 @@ from pathlib import Path
 
 from commscope.check import Baseline, Snapshot, check_snapshots, load_config, snapshot
 from commscope.check.result import RunVerdict
-from commscope.compare.measurement import UNPROFILED
+from commscope.compare.measures.measurement import UNPROFILED
 from commscope.engine import analyze
 from commscope.readers import open_run
 from commscope.record.handover.request import RecordRequest

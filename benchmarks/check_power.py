@@ -21,7 +21,7 @@ import numpy as np
 from commscope.check.rows.lag import lags
 from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER, lags_of
 from commscope.compare.decision import Decision, Rule, Sample, corroborated, decide, decide_either_way
-from commscope.compare.measurement import Measurement
+from commscope.compare.measures.measurement import Measurement
 
 RANKS, STEP_NS = 8, 100e6
 BUDGET = 0.03  # the default of step.time, and of straggler.time as a share of the step

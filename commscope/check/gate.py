@@ -27,9 +27,9 @@ from commscope.check.samples.own_time import STRAGGLER
 from commscope.check.samples.sides import Sides
 from commscope.check.samples.snapshot import Snapshot, snapshot
 from commscope.compare.comparability import MACHINE, counts_make_sense, differences_between
-from commscope.compare.moved import EXACT
+from commscope.compare.measures.moved import EXACT
+from commscope.compare.measures.work import OPERATORS
 from commscope.compare.result import Difference
-from commscope.compare.work import OPERATORS
 
 _SEVERITY = {"regressed": 0, "changed": 1, "broken": 1, "missing": 2, "not-comparable": 3}
 

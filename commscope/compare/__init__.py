@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from commscope.compare.measurement import Measurement
-from commscope.compare.other_load import OtherLoad, other_load_of
+from commscope.compare.measures.measurement import Measurement
+from commscope.compare.measures.other_load import OtherLoad, other_load_of
 from commscope.compare.recordings import capture_overhead, measure
 from commscope.compare.result import Comparison, Difference, Metric
 from commscope.compare.side_by_side import compare, compare_recordings

@@ -20,8 +20,8 @@ from commscope.compare.decision import (
     corroborated,
     decide_either_way,
 )
-from commscope.compare.measurement import PROFILED, UNPROFILED, Measurement
-from commscope.compare.moved import why_phase_is_absent
+from commscope.compare.measures.measurement import PROFILED, UNPROFILED, Measurement
+from commscope.compare.measures.moved import why_phase_is_absent
 from commscope.compare.recordings import Recordings
 from commscope.compare.result import Metric
 

@@ -10,10 +10,10 @@ from statistics import median
 from commscope.analysis.result import Analysis
 from commscope.compare.comparability import facts_of
 from commscope.compare.decision import Sample
-from commscope.compare.measurement import PROFILED, Measurement, whole
-from commscope.compare.moved import moved_measurements
-from commscope.compare.timed import recorded_step_times, timed_measurements
-from commscope.compare.work import work_measurements
+from commscope.compare.measures.measurement import PROFILED, Measurement, whole
+from commscope.compare.measures.moved import moved_measurements
+from commscope.compare.measures.timed import recorded_step_times, timed_measurements
+from commscope.compare.measures.work import work_measurements
 from commscope.errors import UsageProblem
 
 _NUMBER = re.compile(r"[-_.#](?:run|rep)?\d+\Z")

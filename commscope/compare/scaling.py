@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from commscope.analysis.result import Analysis
 from commscope.compare.decision import decide_either_way
-from commscope.compare.measurement import PROFILED, UNPROFILED
+from commscope.compare.measures.measurement import PROFILED, UNPROFILED
+from commscope.compare.measures.other_load import load_words
 from commscope.compare.metrics import FEWEST_RUNS, few_recordings
-from commscope.compare.other_load import load_words
 from commscope.compare.recordings import Recordings, name_of, recordings_of
 from commscope.theory.flops import step_flops
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from commscope.analysis.result import Analysis
 from commscope.compare.comparability import counts_make_sense, differences_between, facts_of, unknown_facts
+from commscope.compare.measures.other_load import load_words
 from commscope.compare.metrics import Allowed, metrics_of
-from commscope.compare.other_load import load_words
 from commscope.compare.recordings import Recordings, name_of, path_of, recordings_of
 from commscope.compare.result import Comparison
-from commscope.compare.verdict import findings_of, headline_of
+from commscope.compare.words.verdict import findings_of, headline_of
 
 
 def compare(baseline: Analysis, candidate: Analysis) -> Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from commscope.analysis.summary import breakdown_of, typical_window
 from commscope.compare import Comparison, Difference, Metric
-from commscope.compare.time_words import basis_words
+from commscope.compare.words.time_words import basis_words
 from commscope.report.sections import Section, Table, cut
 from commscope.schema import Phase
 from commscope.units import ABSENT, format_bytes, format_count, format_percent, format_time

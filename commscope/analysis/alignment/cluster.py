@@ -24,7 +24,7 @@ from commscope.trace import Int64
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of clocks so far: hosts, offsets between ranks of equal component, the scatter of ends."""
+    """What is known of clocks so far: hosts, offsets of ranks of equal component, the scatter of ends."""
 
     hosts: Mapping[int, str | None]
     offsets_ns: Mapping[int, int] = field(default_factory=dict)

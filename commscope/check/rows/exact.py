@@ -15,7 +15,7 @@ from commscope.check.rules.budgets import Budget
 from commscope.check.rules.limits import check_unit
 from commscope.check.samples.sides import Sides, measurements, middle, why_missing
 from commscope.check.samples.snapshot import Order, Snapshot
-from commscope.compare.measurement import Measurement
+from commscope.compare.measures.measurement import Measurement
 
 ORDER = "collective.order"
 MOST_SHOWN = 3

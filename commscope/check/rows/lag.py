@@ -16,7 +16,7 @@ from typing import Protocol
 
 from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER
 from commscope.compare.decision import Decision, Rule, Sample, decide
-from commscope.compare.measurement import Measurement
+from commscope.compare.measures.measurement import Measurement
 
 
 class OwnTimes(Protocol):

@@ -15,7 +15,7 @@ from commscope.check.rules.limits import Limit, check_unit
 from commscope.check.samples.sides import Sides, measurements, middle, why_missing
 from commscope.check.samples.snapshot import Snapshot
 from commscope.compare.decision import Rule
-from commscope.compare.measurement import PROFILED
+from commscope.compare.measures.measurement import PROFILED
 from commscope.errors import BudgetProblem
 
 

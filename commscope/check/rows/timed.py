@@ -12,7 +12,7 @@ from commscope.check.rules.budgets import Budget
 from commscope.check.rules.limits import Limit, check_unit
 from commscope.check.samples.sides import Sides, measurements, middle, sample_of, why_missing
 from commscope.compare.decision import Decision, Rule, corroborated, decide
-from commscope.compare.measurement import PROFILED, UNPROFILED, Measurement
+from commscope.compare.measures.measurement import PROFILED, UNPROFILED, Measurement
 from commscope.compare.metrics import MORE_IS_BETTER
 
 TRANSFER = "transfer.time/"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from commscope.check.samples.sides import Sides
 from commscope.check.samples.snapshot import Moved, Snapshot
-from commscope.compare.moved import UNATTRIBUTED
+from commscope.compare.measures.moved import UNATTRIBUTED
 from commscope.compare.result import Difference
 from commscope.units import format_bytes, format_count, format_ranks
 

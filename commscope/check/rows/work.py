@@ -9,7 +9,7 @@ from commscope.check.rows.exact import exact_row
 from commscope.check.rows.why import Context, layout_words
 from commscope.check.rules.budgets import Budget
 from commscope.check.samples.sides import Sides, measurements, middle
-from commscope.compare.work import OPERATORS
+from commscope.compare.measures.work import OPERATORS
 from commscope.schema import Phase
 from commscope.units import format_count
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from commscope.check.rules.limits import Limit, parse_limit
-from commscope.compare.other_load import MOST_SHARE
+from commscope.compare.measures.other_load import MOST_SHARE
 
 LEVELS = ("error", "warn", "off")
 ROLE_DEPTH = 4  # metric/collective/phase/role: judged only where a budget names roles

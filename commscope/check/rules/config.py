@@ -12,7 +12,7 @@ from typing import Any
 from commscope.check.rules.budgets import LEVELS, Budget, Config, Expectation, default_budgets
 from commscope.check.rules.expect import parse_expectation
 from commscope.check.rules.limits import parse_limit
-from commscope.compare.other_load import MOST_SHARE
+from commscope.compare.measures.other_load import MOST_SHARE
 from commscope.errors import BudgetProblem
 
 OWN_FILE, PROJECT_FILE = "commscope.toml", "pyproject.toml"

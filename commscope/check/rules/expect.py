@@ -13,7 +13,7 @@ from typing import Any
 
 from commscope.check.rules.budgets import LEVELS, Expectation
 from commscope.check.rules.limits import parse_limit
-from commscope.compare.measurement import PROFILED
+from commscope.compare.measures.measurement import PROFILED
 from commscope.errors import BudgetProblem
 
 RELATIONS = ("<=", ">=", "==", "<", ">")

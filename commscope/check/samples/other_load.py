@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from commscope.check.samples.sides import Sides
 from commscope.check.samples.snapshot import Snapshot
-from commscope.compare.other_load import OtherLoad, typical_load
+from commscope.compare.measures.other_load import OtherLoad, typical_load
 
 
 def load_doubt(sides: Sides, most_share: float) -> str:

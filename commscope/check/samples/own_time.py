@@ -13,7 +13,7 @@ from statistics import median
 
 from commscope.analysis.result import Analysis
 from commscope.analysis.summary import breakdown_of
-from commscope.compare.measurement import MAD_TO_SIGMA, Measurement, basis_of, study_windows, whole
+from commscope.compare.measures.measurement import MAD_TO_SIGMA, Measurement, basis_of, study_windows, whole
 
 STRAGGLER = "straggler.time"
 OWN_PARTS = ("compute", "copy", "idle")

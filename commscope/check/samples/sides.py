@@ -8,7 +8,7 @@ from statistics import median
 
 from commscope.check.samples.snapshot import Snapshot
 from commscope.compare.decision import Sample
-from commscope.compare.measurement import PROFILED, UNPROFILED, Measurement, whole
+from commscope.compare.measures.measurement import PROFILED, UNPROFILED, Measurement, whole
 
 STEP_TIME = "step.time"
 

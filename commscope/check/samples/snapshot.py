@@ -13,8 +13,14 @@ from commscope.analysis.result import Analysis
 from commscope.analysis.summary import breakdown_of
 from commscope.check.samples.own_time import straggler_measurements
 from commscope.compare.comparability import Facts, facts_of
-from commscope.compare.measurement import Measurement, basis_of, relative_spread, study_windows, whole
-from commscope.compare.other_load import OtherLoad, other_load_of
+from commscope.compare.measures.measurement import (
+    Measurement,
+    basis_of,
+    relative_spread,
+    study_windows,
+    whole,
+)
+from commscope.compare.measures.other_load import OtherLoad, other_load_of
 from commscope.compare.recordings import measure
 from commscope.schema import CAPTURE
 

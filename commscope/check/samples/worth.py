@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commscope.analysis.result import Analysis
-from commscope.compare.other_load import MOST_SHARE, other_load_of
+from commscope.compare.measures.other_load import MOST_SHARE, other_load_of
 from commscope.units import format_ranks
 
 DAMAGE = ("truncated", "corrupt", "bad_events", "incomplete_run")

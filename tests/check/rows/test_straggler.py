@@ -15,7 +15,7 @@ from commscope.check.rows.lag import lags
 from commscope.check.rules.budgets import default_budgets
 from commscope.check.samples.own_time import STRAGGLER, lags_of
 from commscope.compare.decision import Rule
-from commscope.compare.measurement import Measurement
+from commscope.compare.measures.measurement import Measurement
 from commscope.errors import BudgetProblem
 from tests.analyses import make_analysis
 

@@ -19,7 +19,7 @@ from commscope.check import (
     write_baseline,
 )
 from commscope.compare import compare
-from commscope.compare.other_load import OtherLoad, other_load_of, typical_load
+from commscope.compare.measures.other_load import OtherLoad, other_load_of, typical_load
 from commscope.errors import BudgetProblem
 from commscope.report.comparison_sections import comparison_sections
 from commscope.report.contract import comparison_document

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 from commscope.analysis.result import Analysis, Stall
 from commscope.analysis.summary import step_windows, typical_window
-from commscope.compare.cause import cause_of, cause_words, short_cause
-from commscope.compare.moved import COUNT, PAYLOAD, WIRE
+from commscope.compare.measures.moved import COUNT, PAYLOAD, WIRE
+from commscope.compare.measures.work import OPERATORS
 from commscope.compare.result import Comparison, Metric
-from commscope.compare.time_words import short_time, span_words, time_words
-from commscope.compare.why_moved import why_wire_bytes_changed
-from commscope.compare.work import OPERATORS
+from commscope.compare.words.cause import cause_of, cause_words, short_cause
+from commscope.compare.words.time_words import short_time, span_words, time_words
+from commscope.compare.words.why_moved import why_wire_bytes_changed
 from commscope.schema import Collective, Phase
 from commscope.units import format_bytes, format_count, format_percent, format_time
 

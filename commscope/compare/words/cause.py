@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from commscope.analysis.result import Analysis
-from commscope.compare.measurement import study_windows
+from commscope.compare.measures.measurement import study_windows
+from commscope.compare.measures.timed import EXPOSED
 from commscope.compare.result import Comparison, Metric
-from commscope.compare.timed import EXPOSED
 from commscope.units import format_percent, format_time
 
 SMALLEST = 0.03  # of the step: smaller changes have no cause worth a sentence

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from statistics import fmean, median
 
 from commscope.analysis.result import Analysis
-from commscope.compare.measurement import Measurement, basis_of, study_windows, whole
+from commscope.compare.measures.measurement import Measurement, basis_of, study_windows, whole
 from commscope.schema import Phase
 
 OPERATORS = "compute.ops"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from commscope.analysis.result import Analysis
-from commscope.compare.measurement import study_windows
-from commscope.compare.moved import UNATTRIBUTED, WIRE
+from commscope.compare.measures.measurement import study_windows
+from commscope.compare.measures.moved import UNATTRIBUTED, WIRE
 from commscope.compare.result import Comparison, Metric
 from commscope.schema import Collective, Phase
 from commscope.units import format_count

@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from commscope.analysis.memory import best_measure, memory_of
 from commscope.analysis.result import Analysis, RankBreakdown
-from commscope.compare.measurement import (
+from commscope.compare.measures.measurement import (
     PROFILED,
     UNPROFILED,
     Measurement,

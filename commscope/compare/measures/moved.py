@@ -16,7 +16,7 @@ import pandas as pd
 
 from commscope.analysis.result import Analysis
 from commscope.analysis.summary import phases_present
-from commscope.compare.measurement import Measurement, basis_of, study_windows, whole
+from commscope.compare.measures.measurement import Measurement, basis_of, study_windows, whole
 from commscope.errors import CommScopeError
 from commscope.schema import CAPTURE, Phase
 from commscope.theory.volume import step_volume
