@@ -68,7 +68,7 @@ def _recorded(
     ranks = _number(typed, "--tp") * _number(typed, "--dp")
     layers = options["layers"] * (ranks if weak else 1)
     sizes = ["--layers", layers, "--hidden", options["hidden"], "--steps", options["steps"]]
-    arguments = [workload, *typed, *map(str, sizes), *["--force"] * force]
+    arguments = [workload, *map(str, sizes), *typed, *["--force"] * force]  # the last of an option wins
     parsed = record_command.make_context("record", arguments).params
     del parsed["target"], parsed["module"], parsed["output"], parsed["repeat"]
     name = layout.replace("=", "").replace(",", "-") + "-weak" * weak + suffix

@@ -14,52 +14,51 @@ from commscope.theory.rows import VolumeRow
 from commscope.trace import Layout, ModelShape
 
 
-def data_parallel_volume(layout: Layout, model: ModelShape) -> list[VolumeRow]:
-    """Rows of the dp group; none without data parallelism."""
+def data_parallel_volume(layout: Layout, model: ModelShape, grad_dtype: str | None = None) -> list[VolumeRow]:
+    """Rows of the dp group, gradients in their dtype (None: the model's); none without data parallelism."""
+    dtype = grad_dtype or model.dtype
     if layout.dp <= 1:
         return []
     if layout.dp_kind == "zero1":
-        return _zero1(layout, model)
+        return _zero1(layout, model, dtype)
     if layout.dp_kind == "fsdp2":
-        return _fsdp2(layout, model)
-    return _ddp(layout, model)
+        return _fsdp2(layout, model, dtype)
+    return _ddp(layout, model, dtype)
 
 
-def _ddp(layout: Layout, model: ModelShape) -> list[VolumeRow]:
-    payload = rank_parameters(layout, model).total * DTYPE_BYTES[model.dtype]
-    return [_row(layout, model, (Phase.BACKWARD, Collective.ALL_REDUCE), payload)]
+def _ddp(layout: Layout, model: ModelShape, grad_dtype: str) -> list[VolumeRow]:
+    elements = rank_parameters(layout, model).total
+    return [_row(layout, grad_dtype, (Phase.BACKWARD, Collective.ALL_REDUCE), elements)]
 
 
-def _zero1(layout: Layout, model: ModelShape) -> list[VolumeRow]:
-    payload = _padded(rank_parameters(layout, model).total, layout.dp) * DTYPE_BYTES[model.dtype]
+def _zero1(layout: Layout, model: ModelShape, grad_dtype: str) -> list[VolumeRow]:
+    elements = _padded(rank_parameters(layout, model).total, layout.dp)
     return [
-        _row(layout, model, (Phase.OTHER, Collective.REDUCE_SCATTER), payload),
-        _row(layout, model, (Phase.OPTIMIZER, Collective.ALL_GATHER), payload),
+        _row(layout, grad_dtype, (Phase.OTHER, Collective.REDUCE_SCATTER), elements),
+        _row(layout, model.dtype, (Phase.OPTIMIZER, Collective.ALL_GATHER), elements),
     ]
 
 
-def _fsdp2(layout: Layout, model: ModelShape) -> list[VolumeRow]:
-    size = DTYPE_BYTES[model.dtype]
+def _fsdp2(layout: Layout, model: ModelShape, grad_dtype: str) -> list[VolumeRow]:
     parameters = rank_parameters(layout, model)
-    layer = _padded(parameters.layer, layout.dp) * size
-    root = _padded(parameters.embedding + parameters.final, layout.dp) * size
+    layer = _padded(parameters.layer, layout.dp)
+    root = _padded(parameters.embedding + parameters.final, layout.dp)
     m = model.microbatches
     return [
-        _row(layout, model, (Phase.FORWARD, Collective.ALL_GATHER), layer, model.layers * m),
-        _row(layout, model, (Phase.FORWARD, Collective.ALL_GATHER), root, m),
-        _row(layout, model, (Phase.BACKWARD, Collective.ALL_GATHER), layer, model.layers * m),
-        _row(layout, model, (Phase.BACKWARD, Collective.REDUCE_SCATTER), layer, model.layers * m),
-        _row(layout, model, (Phase.BACKWARD, Collective.REDUCE_SCATTER), root, m),
+        _row(layout, model.dtype, (Phase.FORWARD, Collective.ALL_GATHER), layer, model.layers * m),
+        _row(layout, model.dtype, (Phase.FORWARD, Collective.ALL_GATHER), root, m),
+        _row(layout, model.dtype, (Phase.BACKWARD, Collective.ALL_GATHER), layer, model.layers * m),
+        _row(layout, grad_dtype, (Phase.BACKWARD, Collective.REDUCE_SCATTER), layer, model.layers * m),
+        _row(layout, grad_dtype, (Phase.BACKWARD, Collective.REDUCE_SCATTER), root, m),
     ]
 
 
 def _row(
-    layout: Layout, model: ModelShape, what: tuple[Phase, Collective], payload: int, count: int = 1
+    layout: Layout, dtype: str, what: tuple[Phase, Collective], elements: int, count: int = 1
 ) -> VolumeRow:
     phase, collective = what
-    return VolumeRow(
-        phase.value, collective.value, Role.DP.value, "dp", layout.dp, model.dtype, payload, count
-    )
+    payload = elements * DTYPE_BYTES[dtype]
+    return VolumeRow(phase.value, collective.value, Role.DP.value, "dp", layout.dp, dtype, payload, count)
 
 
 def _padded(elements: int, ranks: int) -> int:

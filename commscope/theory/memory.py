@@ -1,11 +1,10 @@
-"""Closed forms of memory: Layout and ModelShape -> bytes one rank holds, item by item.
+"""Closed forms of saved activations: Layout and ModelShape -> bytes kept for backward, item by item.
 
-Activations: Korthikanti et al. 2022 (arXiv 2205.05198), equations 1, 2, 4 and section 5, item by
+Korthikanti et al. 2022 (arXiv 2205.05198), equations 1, 2, 4 and section 5, item by
 item, so that ffn != 4h, fewer KV heads and other dtypes follow. The items of gpt are the paper's,
 with dropout; those of llama are derived in the same way (RMSNorm, gated MLP, no dropout). The paper
 calls what lies outside the layers "less than 0.01 %"; for its 22B model the same formula gives 0.57
-%. Parameters: Megatron's theoretical_memory_usage: 18 bytes a parameter in mixed precision with
-Adam (2 weight, 4 gradient, 4 master, 8 moments), 6 + 12/d with a distributed optimizer.
+%. Flash attention never has the matrix of scores; a fused gated MLP does not keep the activated gate.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commscope.schema import DTYPE_BYTES
-from commscope.theory.parameters import rank_parameters
+from commscope.theory.policy import PAPER, Policy
 from commscope.theory.tensor_parallel import keeps_gathered, recomputed_layers
 from commscope.trace import Layout, ModelShape
 
@@ -26,61 +25,48 @@ class Saved:
 
     name: str
     whole_bytes: float  # on one rank without any parallelism
+    part: str  # attention | mlp | norms
     split: str  # TENSOR: t ways; SEQUENCE: t ways under SP; WHOLE: as SEQUENCE, unless kept gathered
     core: bool = False  # inside core attention: what selective recompute does not save
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Bytes of one rank at the peak of a step."""
-
-    weights_bytes: int
-    gradients_bytes: int
-    optimizer_bytes: int
-    layers_bytes: int  # saved activations of all layers
-    edges_bytes: int  # embedding dropout, final norm, head and logits
-
-    @property
-    def total_bytes(self) -> int:
-        """All of it."""
-        state = self.weights_bytes + self.gradients_bytes + self.optimizer_bytes
-        return state + self.layers_bytes + self.edges_bytes
-
-
-def rank_memory(layout: Layout, model: ModelShape) -> Memory:
-    """Model state and activations of one microbatch in flight on one rank."""
-    weights, gradients, optimizer = _state_bytes(layout, model)
-    return Memory(
-        weights_bytes=weights,
-        gradients_bytes=gradients,
-        optimizer_bytes=optimizer,
-        layers_bytes=round(activation_bytes(layout, model)),
-        edges_bytes=round(edge_bytes(layout, model)),
-    )
-
-
-def activation_bytes(layout: Layout, model: ModelShape) -> float:
+def activation_bytes(layout: Layout, model: ModelShape, policy: Policy = PAPER) -> float:
     """Saved activations of all layers; a recomputed layer keeps its input only."""
     recomputed = recomputed_layers(layout, model)
-    checkpoint = _checkpoint_bytes(layout, model)
-    return (model.layers - recomputed) * layer_bytes(layout, model) + recomputed * checkpoint
+    checkpoint = checkpoint_bytes(layout, model)
+    return (model.layers - recomputed) * layer_bytes(layout, model, policy) + recomputed * checkpoint
 
 
-def layer_bytes(layout: Layout, model: ModelShape) -> float:
+def layer_bytes(layout: Layout, model: ModelShape, policy: Policy = PAPER) -> float:
     """Saved activations of one layer that is not fully recomputed.
 
     gpt with ffn = 4h in 2 bytes: sbh(34 + 5as/h) alone, sbh(10 + 24/t + 5as/ht) under TP,
     sbh/t (34 + 5as/h) under TP and SP; selective recompute leaves out the term with a.
     """
-    items = [item for item in saved_items(model) if not (item.core and layout.recompute == "selective")]
-    return sum(item.whole_bytes / _ways(item, layout) for item in items)
+    return sum(part_bytes(layout, model, policy).values())
 
 
-def saved_items(model: ModelShape) -> tuple[Saved, ...]:
+def part_bytes(layout: Layout, model: ModelShape, policy: Policy = PAPER) -> dict[str, float]:
+    """`layer_bytes` by part of the layer, and what SP gathers and keeps under its own name."""
+    parts = dict.fromkeys(("attention", "mlp", "norms", "gathered inputs"), 0.0)
+    for item in saved_items(model, policy):
+        if item.core and layout.recompute == "selective":
+            continue
+        kept = item.split == WHOLE and layout.sp and keeps_gathered(layout)
+        parts["gathered inputs" if kept else item.part] += item.whole_bytes / _ways(item, layout)
+    return parts
+
+
+def saved_items(model: ModelShape, policy: Policy = PAPER) -> tuple[Saved, ...]:
     """What one layer saves, on one rank without any parallelism."""
     sbh = model.seq * model.batch * model.hidden
     e = DTYPE_BYTES[model.dtype]
-    return _llama_items(model, sbh * e) if model.family == "llama" else _gpt_items(model, sbh, e)
+    items = _llama_items(model, sbh * e, policy) if model.family == "llama" else _gpt_items(model, sbh, e)
+    return tuple(
+        item
+        for item in items
+        if not (item.core and policy.attention == "flash") and (policy.dropout or "dropout" not in item.name)
+    )
 
 
 def edge_bytes(layout: Layout, model: ModelShape) -> float:
@@ -92,7 +78,8 @@ def edge_bytes(layout: Layout, model: ModelShape) -> float:
     return (dropout + 2 * e * sb * model.hidden) / sequence + 4 * sb * model.vocab / t
 
 
-def _checkpoint_bytes(layout: Layout, model: ModelShape) -> float:
+def checkpoint_bytes(layout: Layout, model: ModelShape) -> float:
+    """What a recomputed layer keeps: its input, or a shard of it."""
     whole = model.seq * model.batch * model.hidden * DTYPE_BYTES[model.dtype]
     return whole / layout.tp if layout.sp or layout.distribute_saved else whole
 
@@ -109,49 +96,34 @@ def _gpt_items(model: ModelShape, sbh: int, e: int) -> tuple[Saved, ...]:
     wide = sbh * model.ffn / model.hidden
     scores = model.heads * model.seq**2 * model.batch
     return (
-        Saved("attention norm input", e * sbh, SEQUENCE),
-        Saved("QKV input", e * sbh, WHOLE),
-        Saved("queries, keys and values", e * sbh * (1 + kv), TENSOR),
-        Saved("softmax output", e * scores, TENSOR, core=True),
-        Saved("attention dropout mask", scores, TENSOR, core=True),
-        Saved("attention dropout output", e * scores, TENSOR, core=True),
-        Saved("projection input", e * sbh, TENSOR),
-        Saved("attention output dropout mask", sbh, SEQUENCE),
-        Saved("MLP norm input", e * sbh, SEQUENCE),
-        Saved("MLP input", e * sbh, WHOLE),
-        Saved("GELU input", e * wide, TENSOR),
-        Saved("GELU output", e * wide, TENSOR),
-        Saved("MLP output dropout mask", sbh, SEQUENCE),
+        Saved("attention norm input", e * sbh, "norms", SEQUENCE),
+        Saved("QKV input", e * sbh, "attention", WHOLE),
+        Saved("queries, keys and values", e * sbh * (1 + kv), "attention", TENSOR),
+        Saved("softmax output", e * scores, "attention", TENSOR, core=True),
+        Saved("attention dropout mask", scores, "attention", TENSOR, core=True),
+        Saved("attention dropout output", e * scores, "attention", TENSOR, core=True),
+        Saved("projection input", e * sbh, "attention", TENSOR),
+        Saved("attention output dropout mask", sbh, "attention", SEQUENCE),
+        Saved("MLP norm input", e * sbh, "norms", SEQUENCE),
+        Saved("MLP input", e * sbh, "mlp", WHOLE),
+        Saved("GELU input", e * wide, "mlp", TENSOR),
+        Saved("GELU output", e * wide, "mlp", TENSOR),
+        Saved("MLP output dropout mask", sbh, "mlp", SEQUENCE),
     )
 
 
-def _llama_items(model: ModelShape, whole: int) -> tuple[Saved, ...]:
+def _llama_items(model: ModelShape, whole: int, policy: Policy) -> tuple[Saved, ...]:
     kv = 2 * model.kv_heads / model.heads
     wide = whole * model.ffn / model.hidden
     scores = model.heads * model.seq**2 * model.batch * DTYPE_BYTES[model.dtype]
     return (
-        Saved("attention norm input", whole, SEQUENCE),
-        Saved("QKV input", whole, WHOLE),
-        Saved("queries, keys and values", whole * (1 + kv), TENSOR),
-        Saved("softmax output", scores, TENSOR, core=True),
-        Saved("projection input", whole, TENSOR),
-        Saved("MLP norm input", whole, SEQUENCE),
-        Saved("MLP input", whole, WHOLE),
-        Saved("gate and up", 2 * wide, TENSOR),
-        Saved("activated gate and product", 2 * wide, TENSOR),
-    )
-
-
-def _state_bytes(layout: Layout, model: ModelShape) -> tuple[int, int, int]:
-    """Weights, gradients, and Adam's moments (with a master copy in mixed precision)."""
-    parameters = rank_parameters(layout, model).total
-    size = DTYPE_BYTES[model.dtype]
-    main = max(size, 4)
-    moments = 2 * main + (main if size < main else 0)
-    sharded = layout.dp if layout.dp_kind in {"zero1", "fsdp2"} else 1
-    everything = layout.dp if layout.dp_kind == "fsdp2" else 1
-    return (
-        parameters * size // everything,
-        parameters * main // everything,
-        parameters * moments // sharded,
+        Saved("attention norm input", whole, "norms", SEQUENCE),
+        Saved("QKV input", whole, "attention", WHOLE),
+        Saved("queries, keys and values", whole * (1 + kv), "attention", TENSOR),
+        Saved("softmax output", scores, "attention", TENSOR, core=True),
+        Saved("projection input", whole, "attention", TENSOR),
+        Saved("MLP norm input", whole, "norms", SEQUENCE),
+        Saved("MLP input", whole, "mlp", WHOLE),
+        Saved("gate and up", 2 * wide, "mlp", TENSOR),
+        Saved("activated gate and product", (1 if policy.fused_mlp else 2) * wide, "mlp", TENSOR),
     )

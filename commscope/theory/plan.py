@@ -1,34 +1,36 @@
-"""What a layout will cost before the node is rented: Layout, ModelShape and Machine -> Plan.
+"""What a layout will cost before the node is rented: Layout, ModelShape, Policy and Gpu -> Plan.
 
-The time is a bracket, not a promise: with every collective hidden behind compute, and with none
-hidden. What lies between is what a trace tells.
+Under context and pipeline parallelism the volume is that of one stage and of one part of the sequence; the
+exchanges between stages and of keys and values are not in it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from commscope.errors import UsageProblem
+from commscope.layouts import check_layout
 from commscope.theory.flops import Flops, step_flops
-from commscope.theory.memory import Memory, rank_memory
-from commscope.theory.network import LINKS, Link, volume_time_ns
-from commscope.theory.parameters import Parameters, rank_parameters
-from commscope.theory.volume import VolumeRow, step_volume
+from commscope.theory.gpus import GPUS, Gpu
+from commscope.theory.network import CollectiveTime, collective_time, neighbours
+from commscope.theory.policy import Policy
+from commscope.theory.rank_memory import Memory, largest_fitting, rank_memory, stage_parameters
+from commscope.theory.rows import VolumeRow
+from commscope.theory.step_time import StepTime, step_time
+from commscope.theory.volume import step_volume
 from commscope.trace import Layout, ModelShape
-
-# Dense peak of one GPU without sparsity in bf16 (V100: fp16), TFLOP/s, from NVIDIA's data sheets.
-PEAK_TFLOPS = {"v100": 125.0, "a100": 312.0, "h100": 989.0, "h200": 989.0, "b200": 2250.0}
-DEFAULT_EFFICIENCY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What the ranks run on."""
+class TimedRow:
+    """A row of the volume and how long one of its collectives takes, alone on the network."""
 
-    peak_tflops: float = PEAK_TFLOPS["h100"]
-    efficiency: float = DEFAULT_EFFICIENCY  # of the peak, while computing
-    tp_link: Link = LINKS["h100-nvlink"]
-    dp_link: Link = LINKS["ib-ndr"]
+    row: VolumeRow
+    each: CollectiveTime
+
+    @property
+    def time_ns(self) -> float:
+        """All of them one after the other."""
+        return self.row.count * self.each.time_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,63 +39,79 @@ class Plan:
 
     layout: Layout
     model: ModelShape
-    machine: Machine
-    volume: tuple[VolumeRow, ...]
+    policy: Policy
+    gpu: Gpu
+    volume: tuple[TimedRow, ...]
     memory: Memory
-    parameters: Parameters
+    capacity_bytes: int
+    largest: dict[str, int | None]  # batch and sequence that fit
+    parameters: int  # of the whole model
     flops: Flops  # of one replica
-    compute_ns: float
-    communication_ns: float
+    step: StepTime
+
+    @property
+    def fits(self) -> bool:
+        """Whether the peak is within what torch may use."""
+        return self.memory.total_bytes <= self.capacity_bytes
 
     @property
     def wire_bytes(self) -> int:
-        """Ring-model bytes one rank sends in a step."""
-        return sum(row.total_wire_bytes for row in self.volume)
+        """Bytes one rank sends in a step if all its collectives are rings."""
+        return sum(timed.row.total_wire_bytes for timed in self.volume)
 
     @property
     def payload_bytes(self) -> int:
         """Payload of all collectives of a step."""
-        return sum(row.total_payload_bytes for row in self.volume)
+        return sum(timed.row.total_payload_bytes for timed in self.volume)
 
     @property
-    def all_hidden_ns(self) -> float:
-        """Step time if communication hides behind compute as far as it can."""
-        return max(self.compute_ns, self.communication_ns)
+    def communication_ns(self) -> float:
+        """All collectives one after the other, hidden or not."""
+        return sum(timed.time_ns for timed in self.volume)
 
     @property
-    def none_hidden_ns(self) -> float:
-        """Step time if all communication is exposed."""
-        return self.compute_ns + self.communication_ns
+    def model_utilisation(self) -> float:
+        """MFU: the model's operations over what all ranks' peak allows in a step."""
+        return self._utilisation(self.flops.model)
+
+    @property
+    def hardware_utilisation(self) -> float:
+        """HFU: with what is computed twice."""
+        return self._utilisation(self.flops.hardware)
+
+    def _utilisation(self, flops: int) -> float:
+        ranks = self.layout.tp * self.layout.pp * self.layout.cp
+        return flops / (ranks * self.gpu.peak_tflops * 1e3 * self.step.time_ns)
 
 
-def plan(layout: Layout, model: ModelShape, machine: Machine | None = None) -> Plan:
-    """Volume, memory, operations and a bracket of the step time of one layout."""
-    machine = machine or Machine()
-    check_divides(layout, model)
-    volume = step_volume(layout, model)
-    flops = step_flops(layout, model)
-    links = {"tp": machine.tp_link, "dp": machine.dp_link}
+def plan(layout: Layout, model: ModelShape, policy: Policy | None = None, gpu: Gpu | None = None) -> Plan:
+    """Volume, memory, operations and step time of one layout. Raises UsageProblem where it makes no sense."""
+    policy, gpu = policy or Policy(), gpu or GPUS["h100"]
+    check_layout(layout, model)
+    alone = replace(layout, tp=1, pp=1)
     return Plan(
         layout=layout,
         model=model,
-        machine=machine,
-        volume=volume,
-        memory=rank_memory(layout, model),
-        parameters=rank_parameters(layout, model),
-        flops=flops,
-        compute_ns=flops.hardware / layout.tp / (machine.peak_tflops * 1e3 * machine.efficiency),
-        communication_ns=volume_time_ns(volume, links),
+        policy=policy,
+        gpu=gpu,
+        volume=_timed_volume(layout, model, policy, gpu),
+        memory=rank_memory(layout, model, policy, gpu.context_bytes),
+        capacity_bytes=gpu.memory_bytes,
+        largest=largest_fitting(layout, model, policy, gpu, gpu.memory_bytes),
+        parameters=stage_parameters(alone, model, policy, 0),
+        flops=step_flops(layout, model),
+        step=step_time(layout, model, policy, gpu),
     )
 
 
-def check_divides(layout: Layout, model: ModelShape) -> None:
-    """Refuse a layout whose ranks would not get equal parts."""
-    parts = {"hidden": model.hidden, "heads": model.heads, "ffn": model.ffn, "vocab": model.vocab}
-    if layout.sp:
-        parts["seq"] = model.seq
-    for name, size in parts.items():
-        if size % layout.tp:
-            raise UsageProblem(
-                f"{name} {size} does not divide by tp {layout.tp}",
-                hint=f"choose a tp that divides {name}, or a {name} that is a multiple of {layout.tp}",
-            )
+def _timed_volume(layout: Layout, model: ModelShape, policy: Policy, gpu: Gpu) -> tuple[TimedRow, ...]:
+    local = replace(model, seq=model.seq // layout.cp, layers=model.layers // layout.pp)
+    ranks = layout.dp * layout.cp
+    kind = layout.dp_kind if layout.dp_kind != "none" or ranks == 1 else "ddp"
+    flat = replace(layout, pp=1, cp=1, dp=ranks, dp_kind=kind)
+    grad_dtype = policy.grad_dtype or ("float64" if model.dtype == "float64" else "float32")
+    groups = {"tp": neighbours(layout.tp, gpu), "dp": neighbours(ranks, gpu, layout.tp)}
+    return tuple(
+        TimedRow(row, collective_time(row.collective, row.payload_bytes, groups[row.group], gpu))
+        for row in step_volume(flat, local, grad_dtype)
+    )

@@ -18,7 +18,7 @@ from commscope.trace import Layout, ModelShape
 __all__ = ["VolumeRow", "step_volume"]
 
 
-def step_volume(layout: Layout, model: ModelShape) -> tuple[VolumeRow, ...]:
+def step_volume(layout: Layout, model: ModelShape, grad_dtype: str | None = None) -> tuple[VolumeRow, ...]:
     """What one rank issues in one step, merged, ordered by phase, collective, role and payload."""
     _refuse_what_has_no_closed_form(layout)
     rows: list[VolumeRow] = []
@@ -27,7 +27,7 @@ def step_volume(layout: Layout, model: ModelShape) -> tuple[VolumeRow, ...]:
         recomputed = times(recomputed_layer_volume(layout, model), recomputed_layers(layout, model))
         microbatch = [*layers, *recomputed, *edge_volume(layout, model)]
         rows += [*times(microbatch, model.microbatches), *gradient_volume(layout, model)]
-    return merged([*rows, *data_parallel_volume(layout, model)])
+    return merged([*rows, *data_parallel_volume(layout, model, grad_dtype)])
 
 
 def _refuse_what_has_no_closed_form(layout: Layout) -> None:

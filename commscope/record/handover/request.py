@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from commscope.errors import UsageProblem
+from commscope.layouts import check_layout
 from commscope.trace import Layout, ModelShape
 
 WORK_FOLDER = ".commscope"  # facts, logs and heartbeats of the ranks while recording
@@ -145,22 +146,7 @@ def _validate_layout(request: RecordRequest) -> None:
             f"tp {layout.tp} x dp {layout.dp} needs {ranks} ranks, not {request.world_size}",
             hint=f"--nproc {ranks // request.nodes.count}",
         )
-    for name, value in (
-        ("heads", model.heads),
-        ("hidden", model.hidden),
-        ("ffn", model.ffn),
-        ("vocab", model.vocab),
-    ):
-        _divides(layout.tp, name, value)
-    _divides(model.heads, "hidden", model.hidden, "--heads")
-    _divides(model.kv_heads, "heads", model.heads, "--kv-heads")
-    if model.kv_heads % layout.tp and layout.tp % model.kv_heads:
-        raise UsageProblem(
-            f"tp {layout.tp} and {model.kv_heads} KV heads do not divide each other",
-            hint="change --kv-heads or --tp",
-        )
-    if layout.sp or layout.distribute_saved:
-        _divides(layout.tp, "seq", model.seq)
+    check_layout(layout, model)
 
 
 def _validate_dtensor(layout: Layout, model: ModelShape) -> None:
@@ -173,9 +159,3 @@ def _validate_dtensor(layout: Layout, model: ModelShape) -> None:
     for name, is_plain in plain.items():
         if not is_plain:
             raise UsageProblem(f"{name} has no plan with --impl dtensor", hint="--impl explicit has one")
-
-
-def _divides(divisor: int, name: str, value: int, option: str = "--tp") -> None:
-    if value % divisor:
-        hint = f"change --{name} or {option}"
-        raise UsageProblem(f"{name} {value} is not a multiple of {divisor} ({option})", hint=hint)

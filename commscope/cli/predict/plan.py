@@ -1,0 +1,113 @@
+"""`commscope plan`: what a layout costs, by closed forms, before the node is rented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commscope.cli.common import emit, hint, output_options
+from commscope.cli.predict.machine import COUNT, GPU_OPTIONS, gpu_of
+from commscope.cli.record import LAYOUT_OPTIONS, MODEL_OPTIONS, WORKLOADS, layout_of, model_of
+
+if TYPE_CHECKING:
+    from commscope.theory.plan import Plan
+    from commscope.theory.policy import Policy
+    from commscope.trace import Layout
+
+PLAN_OPTIONS = (
+    click.option("--pp", type=COUNT, default=1, show_default=True, help="Pipeline stages."),
+    click.option("--cp", type=COUNT, default=1, show_default=True, help="Context-parallel ranks."),
+    click.option(
+        "--attention",
+        type=click.Choice(("flash", "scores")),
+        default="flash",
+        show_default=True,
+        help="Whether the matrix of scores is kept.",
+    ),
+    click.option("--tied/--untied", default=False, help="Embedding and head are one matrix."),
+    click.option("--dropout/--no-dropout", default=True, help="Of gpt; its masks are kept."),
+    click.option(
+        "--loss",
+        type=click.Choice(("fused", "plain")),
+        help="Logits also in fp32 if plain [llama: fused; gpt: plain].",
+    ),
+    click.option(
+        "--optimizer", type=click.Choice(("adam", "momentum", "sgd")), default="adam", show_default=True
+    ),
+    click.option(
+        "--grad-dtype",
+        type=click.Choice(("float32", "bfloat16", "float16", "float64")),
+        help="Of main gradients, in memory and on the wire [default: float32].",
+    ),
+    click.option("--gpu-memory", metavar="SIZE", help="What torch may use [default: the GPU's, less 3 %]."),
+    click.option("--context", metavar="SIZE", help="CUDA context and workspaces [default: the GPU's]."),
+    click.option(
+        "--efficiency",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="Share of the peak that matrix products reach [default: the GPU's].",
+    ),
+    click.option(
+        "--host-ms-per-layer",
+        type=click.FloatRange(min=0),
+        help="Time the host needs to launch a layer, forward and backward [default: the GPU's].",
+    ),
+)
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(LAYOUT_OPTIONS + MODEL_OPTIONS + PLAN_OPTIONS + GPU_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command("plan")
+@click.argument("workload", type=click.Choice(WORKLOADS), default="gpt")
+@_options
+@output_options("text", "markdown", "json")
+def command(workload: str, form: str, output: str | None, force: bool, **options: Any) -> None:
+    """Closed forms for one layout: memory and whether it fits, step time and what limits it, what moves."""
+    from commscope.theory.plan import plan
+
+    layout = _layout(options)
+    planned = plan(layout, model_of(workload, options), _policy(workload, options), gpu_of(options))
+    emit(_render(planned, form), output, force=force)
+    if form == "text":
+        hint(f"commscope record {workload} --tp {options['tp']} ... measures the same layout")
+
+
+def _layout(options: dict[str, Any]) -> Layout:
+    """With what is planned but not recorded; a distributed optimizer spans context-parallel ranks too."""
+    spread = options["dp"] * options["cp"] > 1
+    kind = options["dp_kind"] if spread else "none"
+    return replace(layout_of(options), pp=options["pp"], cp=options["cp"], dp_kind=kind)
+
+
+def _policy(workload: str, options: dict[str, Any]) -> Policy:
+    from commscope.theory.policy import Policy
+
+    is_llama = workload == "llama"
+    loss = options["loss"] or ("fused" if is_llama else "plain")
+    return Policy(
+        attention=options["attention"],
+        fused_mlp=options["attention"] == "flash",
+        fused_loss=loss == "fused",
+        tied=options["tied"],
+        dropout=options["dropout"] and not is_llama,
+        optimizer=options["optimizer"],
+        grad_dtype=options["grad_dtype"],
+    )
+
+
+def _render(planned: Plan, form: str) -> str:
+    from commscope.report.plan import document, sections
+
+    if form == "json":
+        from commscope.report.contract import dumps
+
+        return dumps(document(planned))
+    from commscope.report import render
+
+    return getattr(render, form)(sections(planned))  # type: ignore[no-any-return]

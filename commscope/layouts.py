@@ -1,0 +1,43 @@
+"""What makes a layout and a model fit each other: said once, before anything is planned or recorded."""
+
+from __future__ import annotations
+
+from commscope.errors import UsageProblem
+from commscope.trace import Layout, ModelShape
+
+
+def check_layout(layout: Layout, model: ModelShape) -> None:
+    """Raise UsageProblem where heads are no whole columns, or where ranks would not get equal parts."""
+    for name, size in (
+        ("heads", model.heads),
+        ("hidden", model.hidden),
+        ("ffn", model.ffn),
+        ("vocab", model.vocab),
+    ):
+        _divides(layout.tp, name, size)
+    _divides(model.heads, "hidden", model.hidden, "--heads")
+    _divides(model.kv_heads, "heads", model.heads, "--kv-heads")
+    _check_kv_heads(layout, model)
+    _divides(layout.pp, "layers", model.layers, "--pp")
+    _divides(layout.cp, "seq", model.seq, "--cp")
+    if layout.sp or layout.distribute_saved:
+        _divides(layout.tp * layout.cp, "seq", model.seq, "--tp" if layout.cp == 1 else "--tp x --cp")
+
+
+def _check_kv_heads(layout: Layout, model: ModelShape) -> None:
+    if model.kv_heads % layout.tp and layout.tp % model.kv_heads:
+        raise UsageProblem(
+            f"tp {layout.tp} and {model.kv_heads} KV heads do not divide each other",
+            hint="change --kv-heads or --tp",
+        )
+    if model.kv_heads < layout.tp and not layout.fused:
+        raise UsageProblem(
+            f"{model.kv_heads} KV heads cannot be split over {layout.tp} ranks without the fused QKV",
+            hint="leave out --unfused, or take --kv-heads of at least --tp",
+        )
+
+
+def _divides(divisor: int, name: str, value: int, option: str = "--tp") -> None:
+    if value % divisor:
+        hint = f"change --{name} or {option}"
+        raise UsageProblem(f"{name} {value} is not a multiple of {divisor} ({option})", hint=hint)
