@@ -9,15 +9,17 @@ from statistics import median
 from commscope.check.rows.why import Context, change_words, layout_words, moved_changes
 from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER
 from commscope.check.samples.sides import Sides
-from commscope.check.samples.snapshot import PARTS, Snapshot
+from commscope.check.samples.snapshot import EXPOSED_PARTS, PARTS, UNTOLD
 from commscope.units import format_time
 
 CULPRIT_SHARE = 0.5  # of the step's growth: waits for one rank that make it the culprit
 SMALLEST_PART = 0.1
+_EXPOSED = "exposed"  # transfer, wait and what is not told as one, where one side does not tell them apart
 _PART_WORDS = {
     "compute": "compute",
     "exposed_transfer": "exposed transfer",
     "exposed_wait": "exposed wait",
+    _EXPOSED: "exposed communication",
     "copy": "time of copies",
     "idle": "idle or host-bound time",
 }
@@ -27,10 +29,8 @@ def why_slower(metric: str, context: Context) -> str:
     """The rank the others waited for and what it did meanwhile, else the part of the step that grew."""
     if metric.startswith(("transfer.time", "memory.")):
         return "; ".join(layout_words(context.differences))
-    step = _growth(
-        {r: sum(parts.values()) for r, parts in _parts(context.sides.baseline).items()},
-        {r: sum(parts.values()) for r, parts in _parts(context.sides.candidate).items()},
-    )
+    before, after = _parts_alike(context.sides)
+    step = _growth(*({r: sum(parts.values()) for r, parts in side.items()} for side in (before, after)))
     slower = max(step.values(), default=0.0)
     words = [_late_rank(context.sides, slower) or _grown_part(context.sides, slower)]
     changes = moved_changes(context.sides)
@@ -41,7 +41,7 @@ def why_slower(metric: str, context: Context) -> str:
 
 def why_straggler(rank: int, metric: str, context: Context) -> str:
     """What the rank does longer than before, and how long the others wait for it."""
-    before, after = (_parts(side).get(rank, {}) for side in (context.sides.baseline, context.sides.candidate))
+    before, after = (side.get(rank, {}) for side in _parts_alike(context.sides))
     named = metric.removeprefix(f"{STRAGGLER}/")
     growth = {part: after[part] - before[part] for part in OWN_PARTS if part in before and part in after}
     part = named if named in growth else max(growth, key=lambda name: growth[name], default=None)
@@ -55,18 +55,33 @@ def why_straggler(rank: int, metric: str, context: Context) -> str:
     return f"{told}; the others wait {format_time(caused[0])} → {format_time(caused[1])} a step for it"
 
 
-def _parts(runs: Sequence[Snapshot]) -> dict[int, dict[str, float]]:
-    """Each rank's parts of the step, median over runs."""
-    ranks = sorted({rank for run in runs for rank in run.rank_parts_ns})
-    return {
-        rank: {
-            part: median(
-                [run.rank_parts_ns[rank].get(part, 0.0) for run in runs if rank in run.rank_parts_ns]
+def _parts_alike(sides: Sides) -> tuple[dict[int, dict[str, float]], dict[int, dict[str, float]]]:
+    """Before and after: each rank's parts of the step, median over runs; both sides have the same parts."""
+    runs = (*sides.baseline, *sides.candidate)
+    is_split = not any(UNTOLD in parts for run in runs for parts in run.rank_parts_ns.values())
+    before, after = (
+        {
+            rank: _medians(
+                [_named(run.rank_parts_ns[rank], is_split) for run in side if run.rank_parts_ns.get(rank)]
             )
-            for part in PARTS
+            for rank in sorted({rank for run in side for rank, parts in run.rank_parts_ns.items() if parts})
         }
-        for rank in ranks
-    }
+        for side in (sides.baseline, sides.candidate)
+    )
+    return before, after
+
+
+def _named(parts: Mapping[str, float], is_split: bool) -> dict[str, float]:
+    """The parts of one run; exposed time is one part where not all runs split it."""
+    if is_split:
+        return {part: value for part, value in parts.items() if part in PARTS}
+    exposed = sum(parts.get(part, 0.0) for part in EXPOSED_PARTS)
+    return {_EXPOSED: exposed, **{part: value for part, value in parts.items() if part not in EXPOSED_PARTS}}
+
+
+def _medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each part that all runs tell."""
+    return {part: median([run[part] for run in runs]) for part in runs[0] if all(part in run for run in runs)}
 
 
 def _growth(before: Mapping[int, float], after: Mapping[int, float]) -> dict[int, float]:
@@ -91,11 +106,11 @@ def _late_rank(sides: Sides, slower: float) -> str:
     if culprit is None or growth[culprit] / victims < CULPRIT_SHARE * slower or growth[culprit] <= 0:
         return ""
     waits = f"{format_time(caused[0][culprit])} → {format_time(caused[1][culprit])}"
-    before, after = _parts(sides.baseline).get(culprit, {}), _parts(sides.candidate).get(culprit, {})
+    before, after = (side.get(culprit, {}) for side in _parts_alike(sides))
     own = {
-        part: after[part] - before.get(part, 0.0)
-        for part in PARTS
-        if part != "exposed_wait" and part in after
+        part: after[part] - before[part]
+        for part in after
+        if part in before and part not in ("exposed_wait", _EXPOSED)
     }
     part = max(own, key=lambda name: own[name], default=None)
     spent = (
@@ -107,16 +122,14 @@ def _late_rank(sides: Sides, slower: float) -> str:
 
 
 def _grown_part(sides: Sides, slower: float) -> str:
-    before, after = _parts(sides.baseline), _parts(sides.candidate)
-    growth = {
-        (part, rank): after[rank][part] - before[rank][part]
-        for rank in after
-        if rank in before
-        for part in PARTS
-    }
-    totals = {part: [growth[part, rank] for rank in after if rank in before] for part in PARTS}
-    part = max(totals, key=lambda name: sum(totals[name]), default=None)
-    if part is None or not totals[part] or max(totals[part]) <= SMALLEST_PART * slower:
+    before, after = _parts_alike(sides)
+    totals: dict[str, dict[int, float]] = {}
+    for rank in sorted({*before} & {*after}):
+        for part in before[rank]:
+            if part in after[rank]:
+                totals.setdefault(part, {})[rank] = after[rank][part] - before[rank][part]
+    part = max(totals, key=lambda name: sum(totals[name].values()), default=None)
+    if part is None or max(totals[part].values()) <= SMALLEST_PART * slower:
         return ""
-    rank = max((rank for rank in after if rank in before), key=lambda r: growth[part, r])
-    return f"{_PART_WORDS[part]} grew most, by {format_time(growth[part, rank])} a step on rank {rank}"
+    rank = max(totals[part], key=lambda r: totals[part][r])
+    return f"{_PART_WORDS[part]} grew most, by {format_time(totals[part][rank])} a step on rank {rank}"

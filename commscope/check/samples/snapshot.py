@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
 
 import pandas as pd
 
-from commscope.analysis.result import Analysis
+from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.summary import breakdown_of
 from commscope.check.samples.own_time import straggler_measurements
 from commscope.compare.comparability import Facts, facts_of
@@ -24,7 +24,9 @@ from commscope.compare.measures.other_load import OtherLoad, other_load_of
 from commscope.compare.recordings import measure
 from commscope.schema import CAPTURE
 
-PARTS = ("compute", "exposed_transfer", "exposed_wait", "copy", "idle")
+UNTOLD = "exposed_unknown"
+EXPOSED_PARTS = ("exposed_transfer", "exposed_wait", UNTOLD)
+PARTS = ("compute", *EXPOSED_PARTS, "copy", "idle")
 MOST_TOKENS = 4096
 FILES = (".json", ".gz", ".sqlite", ".parquet")
 MEMBERS_UNKNOWN = "members unknown"
@@ -206,19 +208,32 @@ def _transfer_time(key: tuple[str, int], values: list[int]) -> Measurement:
 
 
 def _rank_parts(analysis: Analysis) -> dict[int, dict[str, float]]:
-    samples: dict[int, dict[str, list[float]]] = {
-        rank: {part: [] for part in PARTS} for rank in analysis.ranks
-    }
+    """Each rank's parts of the step; transfer and wait are left out where a step does not tell them."""
+    rows: dict[int, list[RankBreakdown]] = {rank: [] for rank in analysis.ranks}
     for window in study_windows(analysis):
         for row in breakdown_of(analysis, window):
-            wait, idle = row.exposed_wait_ns or 0, row.idle_ns + (row.host_bound_ns or 0)
-            values = (row.compute_ns, row.exposed_ns - wait, wait, row.copy_ns, idle)
-            for part, value in zip(PARTS, values, strict=True):
-                samples[row.rank][part].append(value)
-    return {
-        rank: {part: whole(median(values)) for part, values in parts.items() if values}
-        for rank, parts in samples.items()
+            rows[row.rank].append(row)
+    return {rank: _parts_of(own) for rank, own in rows.items()}
+
+
+def _parts_of(rows: Sequence[RankBreakdown]) -> dict[str, float]:
+    """Medians over the steps of one rank."""
+    splits = [
+        (row.exposed_ns - row.exposed_wait_ns - (row.exposed_unknown_ns or 0), row.exposed_wait_ns)
+        for row in rows
+        if row.exposed_wait_ns is not None
+    ]
+    is_split = len(splits) == len(rows)
+    untold = [(row.exposed_unknown_ns or 0) if is_split else row.exposed_ns for row in rows]
+    samples = {
+        "compute": [row.compute_ns for row in rows],
+        "exposed_transfer": [transfer for transfer, _ in splits] if is_split else [],
+        "exposed_wait": [wait for _, wait in splits] if is_split else [],
+        UNTOLD: untold if any(untold) else [],
+        "copy": [row.copy_ns for row in rows],
+        "idle": [row.idle_ns + (row.host_bound_ns or 0) for row in rows],
     }
+    return {part: whole(median(values)) for part, values in samples.items() if values}
 
 
 def _caused_waits(analysis: Analysis) -> dict[int, float]:
