@@ -125,9 +125,9 @@ def _grown_part(sides: Sides, slower: float) -> str:
     before, after = _parts_alike(sides)
     totals: dict[str, dict[int, float]] = {}
     for rank in sorted({*before} & {*after}):
-        for part in before[rank]:
-            if part in after[rank]:
-                totals.setdefault(part, {})[rank] = after[rank][part] - before[rank][part]
+        for name, value in before[rank].items():
+            if name in after[rank]:
+                totals.setdefault(name, {})[rank] = after[rank][name] - value
     part = max(totals, key=lambda name: sum(totals[name].values()), default=None)
     if part is None or max(totals[part].values()) <= SMALLEST_PART * slower:
         return ""
