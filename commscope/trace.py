@@ -152,6 +152,7 @@ class RunInfo:
     ledger: tuple[LedgerRow, ...] = ()
     losses: tuple[float, ...] = ()
     sent_bytes: dict[str, int] = field(default_factory=dict)  # rank -> bytes really sent (TCP_INFO)
+    clocks: dict[str, dict[str, int]] = field(default_factory=dict)  # rank -> realtime_ns, monotonic_ns
 
 
 @dataclass(frozen=True, slots=True)

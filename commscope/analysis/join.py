@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from commscope.analysis.clocks import clock_gaps, common_time, solve_clock
+from commscope.analysis.clocks import clock_gaps, common_time, readings_ns, solve_clock
 from commscope.analysis.critical_path import critical_paths
 from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps
 from commscope.analysis.joined import Joined
@@ -98,7 +98,7 @@ def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) ->
     sets = {tuple(sorted(group.ranks)) for one in ranks for group in (*one.groups, *run.groups)}
     hosts = {one.rank: one.host for one in ranks}
     found = match(rows, sorted(sets), hosts)
-    solved = solve_clock(rows, found.instance, hosts)
+    solved = solve_clock(rows, found.instance, hosts, readings_ns(run.clocks))
     late = np.append(solved.refused, False)[found.instance] & (found.instance >= 0)
     common = _on_common_clock(rows, solved.clock)
     kept = renumbered(common, np.where(late, ABSENT, found.instance))

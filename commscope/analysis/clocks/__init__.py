@@ -6,6 +6,7 @@ Matched instances in; offsets, drift, hard bounds and what they leave in doubt o
 from __future__ import annotations
 
 from commscope.analysis.clocks.doubt import clock_gaps
+from commscope.analysis.clocks.readings import readings_ns
 from commscope.analysis.clocks.solve import common_time, solve_clock
 
-__all__ = ["clock_gaps", "common_time", "solve_clock"]
+__all__ = ["clock_gaps", "common_time", "readings_ns", "solve_clock"]

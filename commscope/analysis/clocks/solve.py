@@ -16,6 +16,7 @@ import numpy.typing as npt
 from commscope.analysis.alignment.instance_blocks import links_of
 from commscope.analysis.clocks.bounds import UNBOUNDED, closed, is_feasible, pair_bounds, projected
 from commscope.analysis.clocks.fit import Estimate, drifted, estimate
+from commscope.analysis.clocks.readings import doubt_ns
 from commscope.analysis.result import Clock
 from commscope.analysis.rows import Rows
 from commscope.trace import Int64, Mask
@@ -44,8 +45,17 @@ def common_time(clock: Clock | None, rank: int, time_ns: Int64) -> Int64:
     return drifted(shifted, clock.drift_ppm.get(rank, 0.0), clock.drift_origin_ns)
 
 
-def solve_clock(rows: Rows, instance: Int64, hosts: Mapping[int, str | None]) -> ClockSolution:
-    """Clock of all ranks in `rows` from the rows that carry an instance number (-1: none)."""
+def solve_clock(
+    rows: Rows,
+    instance: Int64,
+    hosts: Mapping[int, str | None],
+    readings: Mapping[int, int] | None = None,
+) -> ClockSolution:
+    """Clock of all ranks in `rows` from the rows that carry an instance number (-1: none).
+
+    `readings` are realtime less monotonic by rank, in ns, as the recorder read them: ranks of one host whose
+    readings are equal share one clock, whatever a few ends say, unless a bound forbids it.
+    """
     links = links_of(rows, instance)
     refused = np.zeros(links.count, dtype=np.bool_)
     if not links.is_tied:
@@ -60,7 +70,8 @@ def solve_clock(rows: Rows, instance: Int64, hosts: Mapping[int, str | None]) ->
     else:
         refused[:] = True
         return ClockSolution(None, refused, {rank: n for n, rank in enumerate(links.ranks)})
-    return ClockSolution(_clock(fit, closure, hosts), refused, _components(links.ranks, closure))
+    clock = _clock(fit, closure, _SameClock(hosts, readings or {}))
+    return ClockSolution(clock, refused, _components(links.ranks, closure))
 
 
 def _worst(fit: Estimate, refused: Mask) -> Mask:
@@ -74,11 +85,20 @@ def _worst(fit: Estimate, refused: Mask) -> Mask:
     return worst & ~refused
 
 
-def _clock(fit: Estimate, closure: Int64, hosts: Mapping[int, str | None]) -> Clock:
+@dataclass(frozen=True, slots=True)
+class _SameClock:
+    """What speaks for ranks that read one physical clock."""
+
+    hosts: Mapping[int, str | None]
+    readings: Mapping[int, int]
+
+
+def _clock(fit: Estimate, closure: Int64, same: _SameClock) -> Clock:
     ranks = fit.links.ranks
     free = projected(fit.offsets_ns, closure, fit.samples == 0)
-    snapped = _one_clock_per_host(free, fit, hosts)
-    offsets = snapped if _holds(snapped, closure) else free
+    snapped, read = _one_clock_per_host(free, fit, same)
+    holds = _holds(snapped, closure)
+    offsets = snapped if holds else free
     bounds = {
         rank: (_bound(-closure[n, 0]), _bound(closure[0, n])) if n else (0, 0) for n, rank in enumerate(ranks)
     }
@@ -88,7 +108,10 @@ def _clock(fit: Estimate, closure: Int64, hosts: Mapping[int, str | None]) -> Cl
         bounds_ns=bounds,
         drift_ppm={rank: float(ppm) for rank, ppm in zip(ranks, fit.drift_ppm, strict=True) if ppm},
         drift_origin_ns=fit.origin_ns,
-        uncertainty_ns=_uncertainties(ranks, fit, (free, offsets), bounds),
+        uncertainty_ns={
+            **_uncertainties(ranks, fit, (free, offsets), bounds),
+            **({ranks[n]: doubt for n, doubt in read.items()} if holds else {}),
+        },
     )
 
 
@@ -120,22 +143,29 @@ def _bound(value: np.int64) -> int | None:
     return None if abs(int(value)) >= UNBOUNDED else int(value)
 
 
-def _one_clock_per_host(offsets: Int64, fit: Estimate, hosts: Mapping[int, str | None]) -> Int64:
+def _one_clock_per_host(offsets: Int64, fit: Estimate, same: _SameClock) -> tuple[Int64, dict[int, int]]:
     """Ranks of one host read one physical clock: where ends do not tell their offsets apart, they are equal.
 
     A rank that always ends a little later looks like one whose clock is behind; on one host it is the former.
-    "Not apart" is within the noise of the ends themselves, so that stamps somebody shifted further are still
-    found and put back.
+    Where the recorder read one clock, they are equal, to the doubt of the readings (given by place, for the
+    ranks of the first one's host). Else "not apart" is within the noise of the ends themselves: stamps that
+    somebody shifted further are still found and put back.
     """
-    snapped = offsets.copy()
-    names = np.array([hosts.get(rank) or f"rank {rank}" for rank in fit.links.ranks])
+    snapped, read = offsets.copy(), dict[int, int]()
+    ranks = np.array(fit.links.ranks)
+    names = np.array([same.hosts.get(rank) or f"rank {rank}" for rank in fit.links.ranks])
     for name in np.unique(names):
         here = np.flatnonzero(names == name)
         centre = offsets[0] if here[0] == 0 else np.int64(np.median(offsets[here]))
+        doubt = doubt_ns(ranks[here], same.readings)
+        if doubt is not None:
+            snapped[here] = centre
+            read |= dict.fromkeys(here.tolist(), doubt) if here[0] == 0 else {}
+            continue
         allowed = np.maximum(NS_PER_US, np.maximum(3 * fit.error_ns[here], fit.spread_ns[here]))
         if np.all(np.abs(offsets[here] - centre) <= allowed):
             snapped[here] = centre
-    return snapped
+    return snapped, read
 
 
 def _holds(offsets: Int64, closure: Int64) -> bool:

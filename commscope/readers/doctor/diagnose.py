@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from commscope.readers.doctor import of_events, of_runs
+from commscope.readers.doctor.evidence import evidence
 from commscope.readers.doctor.finding import FINE, INFO, SERIOUS, WARN, Finding
 from commscope.readers.doctor.health import RankHealth, health_of
 from commscope.trace import Gap, RankTrace, Run
@@ -33,6 +34,7 @@ def diagnose(run: Run, ranks: Sequence[RankHealth]) -> tuple[Finding, ...]:
         of_events.launched(ranks),
         of_events.told(ranks),
         of_events.counts(ranks),
+        *evidence(ranks, tuple(run.info.clocks)),
         of_events.clocks(ranks),
         of_events.order(ranks),
         *_gaps(run, ranks),

@@ -175,3 +175,24 @@ def test_shifting_a_clock_changes_nothing_but_its_offset(
     assert after.offsets_ns == {**before.offsets_ns, rank: before.offsets_ns[rank] - shift_ns}
     assert after.residual_ns == before.residual_ns
     assert after.drift_ppm.keys() == before.drift_ppm.keys()
+
+
+def test_the_recorders_readings_make_one_clock_of_a_host_whatever_few_ends_say() -> None:
+    # five all-reduces whose ends differ by 10 ms on rank 1, as a busy machine writes them
+    made = table(
+        [row for n in range(5) for row in pair((100 * n, 100 * n + 30), (100 * n + 1, 100 * n + 40))]
+    )
+    rows = rows_of(made, {})
+    truth = np.repeat(np.arange(5), 2)
+    hosts = dict.fromkeys((0, 1), "node0")
+    readings = {0: 1_700_000_000_000_000_000, 1: 1_700_000_000_000_000_147}
+    clock = solve_clock(rows, truth, hosts, readings).clock
+    assert clock is not None
+    assert clock.offsets_ns == {0: 0, 1: 0}
+    assert clock.uncertainty_ns == {0: 147, 1: 147}
+    guessed = solve_clock(rows, truth, hosts).clock
+    assert guessed is not None
+    assert guessed.offsets_ns[1] < 0
+    booted_apart = solve_clock(rows, truth, hosts, {0: 0, 1: 10**12}).clock
+    assert booted_apart is not None
+    assert booted_apart.offsets_ns == guessed.offsets_ns

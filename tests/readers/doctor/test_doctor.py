@@ -167,3 +167,19 @@ def test_our_own_ranges_count_as_metadata_on_gloo(tmp_path: Path) -> None:
     found = findings(tmp_path, events, events)
     assert found["metadata"].facts["share"] == 1.0
     assert found["counts"].level == "fine"
+
+
+def test_what_matching_can_stand_on_is_told(tmp_path: Path) -> None:
+    found = findings(tmp_path, HEALTHY, HEALTHY)
+    said = found["evidence"].message
+    assert said == "matching can stand on group and sequence number, the place in 1 step that all ranks mark"
+    assert found["evidence"].facts == {"group_and_sequence": True, "common_steps": 1, "clocks_read": 0}
+
+
+def test_without_steps_and_metadata_the_evidence_is_thin(tmp_path: Path) -> None:
+    bare = [event for event in HEALTHY if not str(event["name"]).startswith(("ProfilerStep", "record_param"))]
+    assert findings(tmp_path, bare, bare)["evidence_thin"].level == "warn"
+
+
+def test_one_rank_has_nothing_to_match(tmp_path: Path) -> None:
+    assert not {"evidence", "evidence_thin"} & set(findings(tmp_path, HEALTHY, rank_of=(0,)))
