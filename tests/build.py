@@ -111,8 +111,8 @@ def trace_of(rows: list[Row], *, rank: int = 0, **fields: object) -> RankTrace:
     """A trace of hand-made rows, sorted as a reader sorts them."""
     order = sorted(range(len(rows)), key=lambda i: (rows[i].start_ns, -rows[i].end_ns))
     rows = [rows[i] for i in order]
-    names = tuple(dict.fromkeys(row.name for row in rows))
-    lanes = tuple(dict.fromkeys(row.lane for row in rows))
+    names = {name: n for n, name in enumerate(dict.fromkeys(row.name for row in rows))}
+    lanes = {lane: n for n, lane in enumerate(dict.fromkeys(row.lane for row in rows))}
     comms = [row.facts for row in rows if row.facts is not None]
     has_facts = np.array([row.facts is not None for row in rows], dtype=bool)
 
@@ -123,16 +123,16 @@ def trace_of(rows: list[Row], *, rank: int = 0, **fields: object) -> RankTrace:
         start_ns=column([row.start_ns for row in rows]),
         end_ns=column([row.end_ns for row in rows]),
         kind=column([int(row.kind) for row in rows], "uint8"),
-        name_id=column([names.index(row.name) for row in rows], "int32"),
-        lane_id=column([lanes.index(row.lane) for row in rows], "int32"),
+        name_id=column([names[row.name] for row in rows], "int32"),
+        lane_id=column([lanes[row.lane] for row in rows], "int32"),
         correlation=column([row.correlation for row in rows]),
         external_id=column([row.external_id for row in rows]),
         sequence=column([row.sequence for row in rows]),
         forward_thread=column([row.forward_thread for row in rows]),
         size_bytes=column([row.size_bytes for row in rows]),
         comm_id=np.where(has_facts, np.cumsum(has_facts) - 1, NO_VALUE).astype("int32"),
-        names=names,
-        lanes=lanes,
+        names=tuple(names),
+        lanes=tuple(lanes),
         comms=tuple(comms),
     )
     return RankTrace(rank=rank, events=events, source=Source.KINETO, **fields)  # type: ignore[arg-type]

@@ -17,7 +17,10 @@ def step_windows(analysis: Analysis) -> tuple[str, ...]:
 
 def typical_window(analysis: Analysis) -> str:
     """The step whose longest rank is the (lower) median of all steps; `capture` where no steps are marked."""
-    longest = [(longest_span_ns(analysis, name), name) for name in step_windows(analysis)]
+    longest_ns: dict[str, int] = {}
+    for row in analysis.breakdown:
+        longest_ns[row.window] = max(row.span_ns, longest_ns.get(row.window, row.span_ns))
+    longest = [(longest_ns.get(name, 0), name) for name in step_windows(analysis)]
     return sorted(longest)[(len(longest) - 1) // 2][1] if longest else CAPTURE
 
 

@@ -27,8 +27,11 @@ def with_operators(
         return tuple(rows)
     steps = [window.name for window in windows if window.name != CAPTURE]
     counts = {CAPTURE: _by_phase(phase)}
-    for place, name in enumerate(steps):
-        counts[name] = _by_phase(phase[attribution.window[operators] == place])
+    step = attribution.window[operators]
+    by_step = np.argsort(step, kind="stable")
+    first = np.searchsorted(step[by_step], np.arange(len(steps) + 1)).tolist()
+    for name, begin, end in zip(steps, first, first[1:], strict=False):
+        counts[name] = _by_phase(phase[by_step[begin:end]])
     return tuple(replace(row, operators_by_phase=counts[row.window]) for row in rows)
 
 

@@ -58,6 +58,7 @@ class Owned:
         self._end_ns: Int64 = events.end_ns[rows][real]
         self._phase = attribution.phase[rows][real]
         self._layer = attribution.layer[rows][real]
+        self._knows_layers = bool((self._layer >= 0).any())
         self._present = present
 
     def by_phase(self, compute: Intervals) -> dict[Phase, int] | None:
@@ -69,7 +70,7 @@ class Owned:
 
     def by_layer(self, compute: Intervals) -> dict[int, int] | None:
         """Compute by layer, None where no layer can be told."""
-        if not (self._layer >= 0).any():
+        if not self._knows_layers:
             return None
         return {layer: total for layer, total in self._totals(compute, self._layer).items() if layer >= 0}
 

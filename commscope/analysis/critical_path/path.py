@@ -199,13 +199,17 @@ class _Slacks:
         self.first = np.searchsorted(graph.source[by_source], np.arange(len(graph.time_ns) + 1)).tolist()
         self.target, self.weight = target[by_source].tolist(), graph.weight_ns[by_source].tolist()
         self.time = graph.time_ns.tolist()
-        self.gate = sorted((node, instance) for instance, node in graph.gate.items())
+        self.by_time = np.argsort(graph.time_ns, kind="stable")
+        self.sorted_ns = graph.time_ns[self.by_time]
+        self.gated: dict[int, list[int]] = {}
+        for node, instance in sorted((node, instance) for instance, node in graph.gate.items()):
+            self.gated.setdefault(node, []).append(instance)
 
     def within(self, window: Window) -> dict[int, int]:
         """Slack of the matched instances that begin and end inside a window."""
         start, end = window.start_ns, window.end_ns
-        inside = (self.graph.time_ns >= start) & (self.graph.time_ns <= end)
-        latest = dict.fromkeys(np.flatnonzero(inside).tolist(), end)
+        first, last = np.searchsorted(self.sorted_ns, start), np.searchsorted(self.sorted_ns, end, "right")
+        latest = dict.fromkeys(np.sort(self.by_time[first:last]).tolist(), end)
         for node in reversed(latest):
             limit = end
             for edge in range(self.first[node], self.first[node + 1]):
@@ -213,4 +217,8 @@ class _Slacks:
                 if after is not None and after - self.weight[edge] < limit:
                     limit = after - self.weight[edge]
             latest[node] = limit
-        return {instance: latest[node] - self.time[node] for node, instance in self.gate if node in latest}
+        return {
+            instance: limit - self.time[node]
+            for node, limit in latest.items()
+            for instance in self.gated.get(node, ())
+        }

@@ -127,7 +127,11 @@ def _chain(
     time = np.unique(np.concatenate((work.start_ns, work.end_ns, kept, *waits)))
     known = np.where(flights.issue_ns >= 0, flights.issue_ns, flights.start_ns)
     stretch = np.searchsorted(np.sort(known), time)
-    node = draft.add(Nodes(time, HOSTS, np.full(len(time), lane), kept=np.isin(time, kept), stretch=stretch))
+    lost = np.flatnonzero(flights.caller < 0)
+    left = np.searchsorted(time, flights.start_ns[lost], side="right") - 1
+    keeps = np.isin(time, kept)
+    keeps[left[left >= 0]] = True  # else every lost start would hang on every end before it
+    node = draft.add(Nodes(time, HOSTS, np.full(len(time), lane), kept=keeps, stretch=stretch))
     at = dict(zip(time.tolist(), node.tolist(), strict=True))
     draft.marks.extend((w.name, at[w.start_ns], at[w.end_ns]) for w in windows)
     paused = _link(draft, (time, node), work, _waiting(time, attribution, flights, inline))

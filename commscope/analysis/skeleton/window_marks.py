@@ -24,8 +24,13 @@ def mark_windows(draft: Draft, windows: Sequence[Window], calls: Calls, device: 
     stretch = np.searchsorted(issued, times)
     ties = 2 * int(device.row[-1]) + 2 + np.arange(len(times))
     ids = draft.add(Nodes(times, BEGINS, ties, kept=True, stretch=stretch))
+    ended = dict(zip(device.end_ns[::-1].tolist(), range(len(device.row) - 1, -1, -1), strict=True))
     for node, time in zip(ids, times.tolist(), strict=True):
-        for source, kind, nominal_ns in _before_mark(time, calls, device):
+        at_end = ended.get(time, -1)
+        found = (
+            [(int(device.finish[at_end]), LATENCY, 0)] if at_end >= 0 else _before_mark(time, calls, device)
+        )
+        for source, kind, nominal_ns in found:
             draft.depend(np.array([source]), np.array([node]), Label(kind), nominal_ns)
     draft.marks.extend((w.name, int(ids[2 * i]), int(ids[2 * i + 1])) for i, w in enumerate(windows))
 
@@ -33,12 +38,9 @@ def mark_windows(draft: Draft, windows: Sequence[Window], calls: Calls, device: 
 def _before_mark(time: int, calls: Calls, device: Device) -> list[tuple[int, int, int]]:
     """What a moment follows, as (node, kind, nominal time).
 
-    Device work that begins or ends right then; else the device and the host, where the host has already
-    launched what the device does next; else the host alone, else the device.
+    Device work that begins right then; else the device and the host, where the host has already launched
+    what the device does next; else the host alone, else the device. What ends right then goes before all.
     """
-    ending = np.flatnonzero(device.end_ns == time)
-    if len(ending):
-        return [(int(device.finish[ending[0]]), LATENCY, 0)]
     latest = int(np.searchsorted(device.start_ns, time, side="right")) - 1
     if latest >= 0 and device.start_ns[latest] == time:
         return [(int(device.begin[latest]), LATENCY, 0)]

@@ -26,9 +26,10 @@ def with_waits(rank: RankAnalysis, transfer_ns: pd.Series) -> tuple[RankBreakdow
     moving = transfer_ns.fillna(0).to_numpy(np.int64)
     transfer = union_of(np.maximum(ends - moving, starts)[told], ends[told])
     waiting = difference(union_of(starts[told], ends[told]), union_of(starts[untold], ends[untold]))
+    waiting = difference(waiting, transfer)
     spans = {window.name: (window.start_ns, window.end_ns) for window in rank.windows}
     return tuple(
-        _split(row, clip(rank.exposed, *spans[row.window]), transfer, difference(waiting, transfer))
+        _split(row, *(clip(each, *spans[row.window]) for each in (rank.exposed, transfer, waiting)))
         if row.window in spans
         else replace(row, exposed_unknown_ns=row.exposed_ns)
         for row in rank.breakdown

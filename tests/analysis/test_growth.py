@@ -1,0 +1,134 @@
+"""What analysis costs grows with its input: twice the input costs at most 2.5 times.
+
+Costs are numbers of edges where those decide, else ratios of CPU times within one run, best of several: what else runs
+on the machine slows both sides.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from commscope.analysis.join import join
+from commscope.analysis.rank import analyze_rank
+from commscope.analysis.result import Analysis, RankAnalysis
+from commscope.report.analysis_sections import analysis_sections
+from commscope.schema import EventKind
+from commscope.trace import Lane, RankTrace, RunInfo
+from tests.analysis.tables import World, analyses, simulate
+from tests.build import Row, build, trace_of
+
+AT_MOST = 2.5
+REPEATS = 3
+MAIN = Lane("1", "main")
+US = 1_000
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    """Least CPU time of one call; the collector's pauses, which fall anywhere, are left out."""
+    best = float("inf")
+    for _ in range(REPEATS):
+        gc.collect()
+        gc.disable()
+        try:
+            begun = time.process_time()
+            work()
+            best = min(best, time.process_time() - begun)
+        finally:
+            gc.enable()
+    return best
+
+
+def growth(work: Callable[[int], Callable[[], object]], size: int) -> float:
+    """How many times more twice the size costs."""
+    once, twice = work(size), work(2 * size)
+    return cpu_s(twice) / cpu_s(once)
+
+
+def joined(ranks: Sequence[RankAnalysis]) -> Analysis:
+    return join(RunInfo("run", Path("run")), ranks)
+
+
+def with_steps(steps: int, each: int = 1) -> RankTrace:
+    items = []
+    for step in range(steps):
+        at = step * 100 * each
+        items.append(f"step {at}-{at + 100 * each - 1}")
+        for n in range(each):
+            here = at + 100 * n
+            items.append(f"compute {here + 2}-{here + 30} | all_reduce {here + 40}-{here + 60}")
+    return build("r0: " + " | ".join(items))[0]
+
+
+def ranges_without_operators(count: int, workers: int) -> RankTrace:
+    """gloo's own ranges on worker threads while the main thread computes in one step."""
+    rows = [Row(0, 100 * count * US - 1, EventKind.ANNOTATION, "ProfilerStep#0", MAIN)]
+    for n in range(count):
+        for k in range(3):
+            begun = 100 * n + 30 * k + n % 5
+            rows.append(Row(begun * US, (begun + 20) * US, EventKind.OP, "aten::mm", MAIN))
+        start, length = 100 * n + (17 * n) % 40, 20 + (13 * n) % 40
+        worker = Lane("1", f"worker {n % workers}")
+        rows.append(Row(start * US, (start + length) * US, EventKind.ANNOTATION, "gloo:all_reduce", worker))
+    return trace_of(rows, backend="gloo", world_size=2)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_ranges_of_gloo_without_operators_make_a_sparse_graph(workers: int) -> None:
+    """Each start hung on every end before it: 400 ranges made 80,000 edges."""
+    edges = []
+    for count in (200, 400):
+        skeleton = analyze_rank(ranges_without_operators(count, workers)).skeleton
+        assert skeleton is not None
+        edges.append(len(skeleton.edge_source))
+    assert edges[1] <= AT_MOST * edges[0]
+
+
+@pytest.mark.slow
+def test_the_cost_of_steps() -> None:
+    def analyzed(steps: int) -> Callable[[], object]:
+        trace = with_steps(steps)
+        return lambda: joined([analyze_rank(trace)])
+
+    assert growth(analyzed, 2_000) <= AT_MOST
+
+
+def test_the_report_on_many_steps() -> None:
+    def reported(steps: int) -> Callable[[], object]:
+        analysis = joined([analyze_rank(with_steps(steps))])
+        return lambda: analysis_sections(analysis)
+
+    assert growth(reported, 2_000) <= AT_MOST
+
+
+@pytest.mark.slow
+def test_the_cost_of_collectives() -> None:
+    def analyzed(count: int) -> Callable[[], object]:
+        trace = with_steps(2, count // 2)
+        return lambda: joined([analyze_rank(trace)])
+
+    assert growth(analyzed, 2_000) <= AT_MOST
+
+
+@pytest.mark.slow
+def test_the_cost_of_ranks() -> None:
+    def analyzed(ranks: int) -> Callable[[], object]:
+        parts = analyses(simulate(World(ranks=ranks, facts=True))[0], world_size=ranks)
+        return lambda: joined(parts)
+
+    assert growth(analyzed, 16) <= AT_MOST
+
+
+def test_the_cost_of_names() -> None:
+    def analyzed(names: int) -> Callable[[], object]:
+        items = [
+            f"compute {10 * n}-{10 * n + 5} | op:aten::own{n} {10 * n}-{10 * n + 3}" for n in range(names)
+        ]
+        trace = build("r0: " + " | ".join(items))[0]
+        return lambda: analyze_rank(trace)
+
+    assert growth(analyzed, 3_000) <= AT_MOST
