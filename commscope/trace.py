@@ -280,7 +280,7 @@ class RankTrace:
     rank: int
     events: Events
     source: Source
-    backend: str | None = None  # nccl | rccl | gloo
+    backend: str | None = None  # nccl | rccl | gloo | xccl | ...: what was used
     world_size: int | None = None
     host: str | None = None
     groups: tuple[ProcessGroup, ...] = ()

@@ -99,3 +99,19 @@ def test_messages_of_ring_attention_are_not_taken_for_a_pipelines(real_traces: P
     for phase in ("forward", "backward"):
         kinds = set(messages[messages["phase"] == phase]["collective"])
         assert kinds == {"send", "recv"}, phase
+
+
+def test_a_custom_all_reduce_is_sized_by_the_operator_around_it(field_cases: Path) -> None:
+    analysis = analyzed(field_cases / "vllm_custom_ar")
+    assert set(analysis.instances["payload_bytes"]) == {1 << 20}
+    assert set(analysis.instances["group"]) == {"tp:0"}
+    for command in ("analyze", "doctor"):
+        text = said(command, field_cases / "vllm_custom_ar")[1]
+        assert ("record_shapes" in text, "2.4" in text) == (False, False)
+
+
+def test_a_record_closed_before_the_launch_speaks_for_its_operator(field_cases: Path) -> None:
+    analysis = analyzed(field_cases / "xpu_xccl")
+    assert set(analysis.instances["payload_bytes"]) == {2 << 20}
+    assert (set(analysis.instances["group"]), analysis.run.backend) == ({"0"}, "xccl")
+    assert (analysis.matching.matched, analysis.matching.method) == (8, "group_seq")

@@ -136,8 +136,18 @@ def _no_metadata(instances: pd.DataFrame, rank: tuple[int, ...]) -> Gap | None:
         rank,
         serious=False,
         cost="groups and sequence numbers are unknown: ranks match by their sequence of kinds and sizes",
-        hint="torch 2.4 or newer records it on NCCL; commscope record marks it on gloo",
+        hint=_how_to_tell(instances),
     )
+
+
+def _how_to_tell(instances: pd.DataFrame) -> str:
+    """Only torch's own backends write metadata; kernels of other libraries never carry any."""
+    names = instances["name"].str.lower()
+    hints = {
+        "nccl|rccl": "torch 2.4 or newer records it on NCCL",
+        "^gloo:": "commscope record marks it on gloo",
+    }
+    return "; ".join(hint for pattern, hint in hints.items() if names.str.contains(pattern).any())
 
 
 _HOW_TO_SIZE = {Source.NSYS: "nsys profile --trace cuda,nvtx takes sizes where NCCL says them"}
@@ -152,8 +162,15 @@ def _unsized(trace: RankTrace, instances: pd.DataFrame, rank: tuple[int, ...]) -
         f"{lost} of {len(instances)} collectives have no size",
         rank,
         cost="payload and wire bytes are incomplete",
-        hint=_HOW_TO_SIZE.get(trace.source, "profile with record_shapes=True"),
+        hint=_HOW_TO_SIZE.get(trace.source, "") or _how_to_size(trace, instances),
     )
+
+
+def _how_to_size(trace: RankTrace, instances: pd.DataFrame) -> str:
+    """Shapes help where a call is known that could show them and none shows any."""
+    has_call = (instances["issue_ns"].notna() & instances["payload_bytes"].isna()).any()
+    has_shapes = any(facts.shapes for facts in trace.events.comms)
+    return "profile with record_shapes=True" if has_call and not has_shapes else ""
 
 
 def _unknown_kind(instances: pd.DataFrame, rank: tuple[int, ...]) -> Gap | None:

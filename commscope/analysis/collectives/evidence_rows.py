@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from commscope.analysis.collectives.gloo_work import gloo_work
-from commscope.analysis.collectives.operators import op_kind
+from commscope.analysis.collectives.operators import is_of_other_library, named_group, op_kind
 from commscope.analysis.events import NONE, enclosing_rows, is_gloo_work, kernel_kind, range_kind, spoken_kind
 from commscope.analysis.names import where_name
 from commscope.schema import COLLECTIVE_RANGE, Collective, EventKind
@@ -34,6 +34,7 @@ class Sources:
     ours: int = NONE  # commscope:collective:
     operator: int = NONE  # c10d:: or symm_mem::
     mark: int = NONE  # nccl: and the like
+    caller: int = NONE  # another library's operator that names the group
     calls: tuple[int, ...] = ()  # grouped c10d::send and recv_ that one kernel carries out
     is_call_only: bool = False  # `work` is the call: what it started was not recorded
 
@@ -92,20 +93,43 @@ def _merged(events: Events, found: list[Sources]) -> list[Sources]:
 def _surrounded(events: Events, groups: list[tuple[tuple[int, ...], int]]) -> list[Sources]:
     """The host events around each launch."""
     launch = np.array([row for _, row in groups], np.int64)
-    record, ours, operator, mark = (_around(events, rows, launch).tolist() for rows in _speakers(events))
+    speakers = _speakers(events)
+    record, ours, operator, mark, caller = (_around(events, rows, launch).tolist() for rows in speakers)
+    inside = _record_inside(events, speakers[0], speakers[2])
     return [
-        Sources(work, row, record[i], ours[i], operator[i], mark[i]) for i, (work, row) in enumerate(groups)
+        Sources(
+            work,
+            row,
+            record[i] if record[i] >= 0 else inside.get(operator[i], NONE),
+            ours[i],
+            operator[i],
+            mark[i],
+            caller[i],
+        )
+        for i, (work, row) in enumerate(groups)
     ]
 
 
-def _speakers(events: Events) -> tuple[Int64, Int64, Int64, Int64]:
-    """Rows that can speak of a collective: records, our ranges, operators, marks."""
+def _record_inside(events: Events, records: Int64, operators: Int64) -> dict[int, int]:
+    """Operator -> the one record inside it; some backends close theirs before they launch."""
+    found: dict[int, list[int]] = {}
+    for record, operator in zip(records, enclosing_rows(events, operators, records), strict=True):
+        facts = events.facts(int(record))
+        if operator >= 0 and facts is not None and spoken_kind(facts.collective):
+            found.setdefault(int(operator), []).append(int(record))
+    return {operator: inside[0] for operator, inside in found.items() if len(inside) == 1}
+
+
+def _speakers(events: Events) -> tuple[Int64, Int64, Int64, Int64, Int64]:
+    """Rows that can speak of a collective: records, our ranges, operators, marks, callers."""
+    others = np.flatnonzero(events.is_kind(EventKind.OP) & where_name(events, is_of_other_library))
     op, mark = events.is_kind(EventKind.OP), events.is_kind(EventKind.ANNOTATION, EventKind.OP)
     return (
         np.flatnonzero(op & where_name(events, lambda name: name == RECORD)),
         np.flatnonzero(mark & where_name(events, lambda name: name.startswith(COLLECTIVE_RANGE))),
         np.flatnonzero(op & where_name(events, lambda name: op_kind(name) is not None)),
         np.flatnonzero(mark & where_name(events, _is_mark)),
+        np.array([row for row in others.tolist() if named_group(events.facts(row))], np.int64),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from commscope.analysis.collectives.evidence_rows import Sources
 from commscope.analysis.collectives.grouped_calls import kind_of_calls, sizes_of_calls
-from commscope.analysis.collectives.operators import OpSizes, op_kind, op_sizes, whole_elements
+from commscope.analysis.collectives.operators import OpSizes, named_group, op_kind, op_sizes, whole_elements
 from commscope.analysis.collectives.sent import Splits, sent_bytes
 from commscope.analysis.events import kernel_dtype, kernel_kind, range_kind, spoken_kind
 from commscope.schema import (
@@ -234,9 +234,11 @@ def _group(
         name = next((value for value in facts.concrete if value and value in groups.by_name), None)
         if name is not None and not events.name(sources.operator).startswith("symm_mem::"):
             name = None
+    named = named_group(events.facts(sources.caller)) if name is None and sources.caller >= 0 else None
+    name = name or named
     group = groups.get(name)
     description = _first(facts.group_description for facts in speaking) or (
-        group.description if group else None
+        group.description if group else named
     )
     return name, description, group if group is not None and group.ranks else None
 

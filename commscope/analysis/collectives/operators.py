@@ -55,7 +55,11 @@ _OPS = {
     "c10d::monitored_barrier_": OpKind(Collective.BARRIER, ""),
 }
 _SYMMETRIC = re.compile(r"symm_mem::\w*(all_?reduce|all_?gather|reduce_?scatter|all_?to_?all)")
-_SYMMETRIC_KINDS = {
+# Operators of other libraries: vLLM's _C_custom_ar::all_reduce, flashinfer's trtllm_allreduce_fusion, ...
+_OTHERS = re.compile(
+    r"(?!_?c10d|symm_mem::|aten::|fsdp::)\w+::(?!\w*matmul)\w*?(all_?reduce|all_?gather|reduce_?scatter|all_?to_?all)"
+)
+_KINDS = {
     "allreduce": Collective.ALL_REDUCE,
     "allgather": Collective.ALL_GATHER,
     "reducescatter": Collective.REDUCE_SCATTER,
@@ -70,8 +74,9 @@ def op_kind(name: str) -> OpKind | None:
         return known
     match = _SYMMETRIC.match(name)
     if match is None:
-        return None
-    kind = _SYMMETRIC_KINDS[match.group(1).replace("_", "")]
+        other = _OTHERS.match(name)
+        return OpKind(_KINDS[other.group(1).replace("_", "")], "own tensor") if other else None
+    kind = _KINDS[match.group(1).replace("_", "")]
     if "matmul" not in name:
         return OpKind(kind, "plain")
     return OpKind(kind, "gather matmul" if kind == Collective.ALL_GATHER else "matmul scatter")
@@ -81,6 +86,8 @@ def op_sizes(op: OpKind, facts: CommFacts | None) -> OpSizes:
     """Elements of an operator's tensors, from the shapes and the number of its arguments."""
     if facts is None or not op.arguments or not facts.shapes:
         return OpSizes(None, None)
+    if op.arguments == "own tensor":
+        return _own_tensor(op.collective, [prod(shape) for shape in facts.shapes if shape])
     if op.arguments in _SYMMETRIC_SIZES:
         return _SYMMETRIC_SIZES[op.arguments]([shape for shape in facts.shapes if shape])
     shapes = _tensors(op.arguments, facts)
@@ -128,6 +135,28 @@ def _by_layout(layout: str, sizes: tuple[int, ...]) -> OpSizes:
         half = len(sizes) // 2
         return OpSizes(sizes[half:], sizes[:half]) if half else OpSizes(sizes, sizes)
     return OpSizes(sizes, sizes)
+
+
+def is_of_other_library(name: str) -> bool:
+    """Whether an operator communicates but is neither torch's own nor of its symmetric memory."""
+    kind = op_kind(name)
+    return kind is not None and kind.arguments == "own tensor"
+
+
+def named_group(facts: CommFacts | None) -> str | None:
+    """The group among the arguments of another library's operator: vLLM and sglang write `tp:0`."""
+    said = facts.concrete if facts is not None else ()
+    return next((value for value in said if _GROUP.fullmatch(value)), None)
+
+
+_GROUP = re.compile(r"[a-z]\w*:\d+")
+
+
+def _own_tensor(kind: Collective, sizes: list[int]) -> OpSizes:
+    """The first tensor is what a rank gives; several tensors do not tell a shard from the whole."""
+    if not sizes or (len(sizes) > 1 and kind in (*_GATHERED, *_SCATTERED)):
+        return OpSizes(None, None)
+    return OpSizes((sizes[0],), None)
 
 
 def _plain(shapes: list[Shape]) -> OpSizes:

@@ -83,7 +83,7 @@ def _told(events: Events, sources: list[Sources], groups: Groups) -> list[Told]:
     judged: dict[tuple[tuple[int, int], ...], Told] = {}
     result = []
     for one in sources:
-        rows = (one.work[0], one.record, one.ours, one.operator, one.mark, *one.calls)
+        rows = (one.work[0], one.record, one.ours, one.operator, one.mark, *one.calls, one.caller)
         key = tuple(
             (int(events.name_id[row]), plain[events.comm_id[row]]) if row >= 0 else (NO_VALUE, NO_VALUE)
             for row in rows

@@ -102,23 +102,31 @@ def _versions(meta: dict[str, Any], distributed: dict[str, Any]) -> dict[str, st
     return {name: value for name, value in found.items() if value is not None}
 
 
+_MARKS = {
+    "nccl": ("nccl", "rccl"),
+    "xccl": ("xccl:", "oneccl"),
+    "hccl": ("hccl:",),
+    "ucc": ("ucc:",),
+    "mpi": ("mpi:",),
+    "gloo": ("gloo:",),
+}  # backend -> how names of its ranges and kernels begin
+
+
 def _backend(facts: _Facts, events: Events) -> str | None:
-    """What distributedInfo says; else what the names of ranges and kernels prove."""
-    said = (as_text(facts.distributed.get("backend")) or "").lower()
+    """What distributedInfo says, of several the one that names of ranges and kernels prove, gloo last; else
+    what these prove alone.
+    """
+    text = (as_text(facts.distributed.get("backend")) or "").lower()
+    said = [part.rpartition(":")[2].strip() for part in text.split(",") if part.strip()]
     is_amd = any(name.startswith(("hip_", "roctracer")) for name in facts.versions) or any(
         "AMD" in device for device in facts.devices
     )
     names = [name.lower() for name in events.names]
-    has_nccl = any(name.startswith(("nccl", "rccl")) for name in names)
-    has_gloo = any(name.startswith("gloo:") for name in names)
-    if "nccl" in said and "gloo" in said:
-        said = "nccl" if has_nccl or not has_gloo else "gloo"
-    elif not said and (has_nccl or has_gloo):
-        said = "nccl" if has_nccl else "gloo"
-    for known in ("rccl", "nccl", "gloo"):
-        if known in said:
-            return "rccl" if known == "nccl" and is_amd else known
-    return said or None
+    used = [known for known, marks in _MARKS.items() if any(name.startswith(marks) for name in names)]
+    others = [one for one in said if one != "gloo"]
+    told = [one for one in said if one in used] or (others if "gloo" not in used else []) or said or used
+    chosen = next((one for one in told if one != "gloo"), told[0] if told else None)
+    return "rccl" if chosen == "nccl" and is_amd else chosen
 
 
 def _drop_false_links(events: Events) -> Events:

@@ -63,6 +63,13 @@ class RankHealth:
     late_ns: int = 0  # the most by which one does
     overlapping: int = 0  # kernels that overlap another on their own stream
     gaps: tuple[Gap, ...] = ()
+    silent_nccl: int = 0  # kernels of NCCL without metadata; those of other libraries never carry any
+
+
+def _of_nccl(events: Events) -> Mask:
+    """Rows NCCL or RCCL named."""
+    named = np.array(["nccl" in name.lower() or "rccl" in name.lower() for name in events.names], bool)
+    return named[events.name_id] if len(named) else np.zeros(len(events), bool)
 
 
 def health_of(trace: RankTrace) -> RankHealth:
@@ -97,6 +104,7 @@ def health_of(trace: RankTrace) -> RankHealth:
         late_ns=int(np.max(launch_ns - events.start_ns, where=launched, initial=0)),
         overlapping=_overlapping(events, kernels),
         gaps=trace.gaps,
+        silent_nccl=int((talks & ~told & _of_nccl(events)).sum()),
     )
 
 

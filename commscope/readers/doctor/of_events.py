@@ -75,6 +75,8 @@ def _how_to_tell_collectives(ranks: Sequence[RankHealth]) -> str:
         return "nsys profile --trace cuda,nvtx takes what NCCL says of its calls (not with NCCL_NVTX_DISABLE)"
     if all(rank.backend == "gloo" for rank in ranks):
         return "commscope record marks them on gloo"
+    if not any(rank.silent_nccl for rank in ranks):
+        return ""
     return "torch 2.4 or newer records it on NCCL; record_shapes=True helps older ones"
 
 

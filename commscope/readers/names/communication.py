@@ -16,7 +16,8 @@ LARGEST_GROUP = 1 << 17  # members that a start and a stride complete, ten times
 PARAM_COMMS = "record_param_comms"
 # Kernels and host ranges whose arguments may speak of communication.
 _SPEAKS = re.compile(
-    r"record_param_comms|nccl|rccl|^gloo:|c10d|^ucc:|^mpi:|^xccl:|^hccl:|symm_mem|multimem_|_shot_all_reduce|^commscope:collective:",
+    r"record_param_comms|nccl|rccl|^gloo:|c10d|^ucc:|^mpi:|^xccl:|^hccl:|symm_mem|multimem_|_shot_all_reduce|^commscope:collective:"
+    r"|^\w+::\w*(?:all_?reduce|all_?gather|reduce_?scatter|all_?to_?all)",
     re.IGNORECASE,
 )
 _COLLECTIVE_KEYS = ("Collective name", "In msg nelems", "In msg size", "Process Group Name", "Comms Id")

@@ -21,7 +21,7 @@ KIND = "traces"
 # Below this size the trace itself is read in a fraction of a second.
 WORTH_BYTES = 4 << 20
 OFF = "COMMSCOPE_NO_CACHE"
-READING = 2  # raised whenever a reader takes something else from the same file
+READING = 3  # raised whenever a reader takes something else from the same file
 
 Read = Callable[[RankPart, RunInfo], RankTrace]
 
