@@ -11,6 +11,7 @@ import click
 from commscope.cli.common import emit, hint, output_options
 from commscope.cli.predict.machine import COUNT, GPU_OPTIONS, gpu_of
 from commscope.cli.record import LAYOUT_OPTIONS, MODEL_OPTIONS, WORKLOADS, layout_of, model_of
+from commscope.errors import UsageProblem
 
 if TYPE_CHECKING:
     from commscope.theory.plan import Plan
@@ -32,7 +33,7 @@ PLAN_OPTIONS = (
     click.option(
         "--loss",
         type=click.Choice(("fused", "plain")),
-        help="Logits also in fp32 if plain [llama: fused; gpt: plain].",
+        help="Plain keeps fp32 logits too [llama: fused; gpt: plain].",
     ),
     click.option(
         "--optimizer", type=click.Choice(("adam", "momentum", "sgd")), default="adam", show_default=True
@@ -57,8 +58,22 @@ PLAN_OPTIONS = (
 )
 
 
+TABLE_OPTIONS = (
+    click.option(
+        "--table",
+        metavar="ROWS.csv",
+        help="A plan for each row, columns named as options; compared with step_ms, peak_alloc_gib, memory_gb.",
+    ),
+    click.option(
+        "--calibrate",
+        metavar="CASE,CASE",
+        help="Take efficiency and host time from these measured rows of the table; two suffice.",
+    ),
+)
+
+
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(LAYOUT_OPTIONS + MODEL_OPTIONS + PLAN_OPTIONS + GPU_OPTIONS):
+    for option in reversed(LAYOUT_OPTIONS + MODEL_OPTIONS + PLAN_OPTIONS + GPU_OPTIONS + TABLE_OPTIONS):
         command = option(command)
     return command
 
@@ -71,11 +86,30 @@ def command(workload: str, form: str, output: str | None, force: bool, **options
     """Closed forms for one layout: memory and whether it fits, step time and what limits it, what moves."""
     from commscope.theory.plan import plan
 
+    if options["table"]:
+        emit(_tabulated(workload, form, options), output, force=force)
+        return
+    if options["calibrate"]:
+        raise UsageProblem("--calibrate needs the rows of a --table", hint="--table rows.csv --calibrate A,B")
     layout = _layout(options)
     planned = plan(layout, model_of(workload, options), _policy(workload, options), gpu_of(options))
     emit(_render(planned, form), output, force=force)
     if form == "text":
         hint(f"commscope record {workload} --tp {options['tp']} ... measures the same layout")
+
+
+def _tabulated(workload: str, form: str, options: dict[str, Any]) -> str:
+    from commscope.cli.predict.table import constants, plan_rows, read_rows, shaped_by
+    from commscope.report import render
+    from commscope.report.contract import dumps
+    from commscope.report.plan_table import table_document, table_sections
+
+    shaped = shaped_by(_layout, lambda given: model_of(workload, given))
+    machine = _policy(workload, options), gpu_of(options)
+    rows, gpu = plan_rows(read_rows(options["table"]), options, shaped, machine)
+    if form == "json":
+        return dumps(table_document(rows, constants(gpu)))
+    return getattr(render, form)(table_sections(rows, constants(gpu)))  # type: ignore[no-any-return]
 
 
 def _layout(options: dict[str, Any]) -> Layout:
