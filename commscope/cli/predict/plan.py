@@ -62,7 +62,7 @@ TABLE_OPTIONS = (
     click.option(
         "--table",
         metavar="ROWS.csv",
-        help="A plan for each row, columns named as options; compared with step_ms, peak_alloc_gib, memory_gb.",
+        help="A plan for each row, columns named as options; step_ms and peak_alloc_gib are compared.",
     ),
     click.option(
         "--calibrate",

@@ -83,8 +83,8 @@ class Comm:
             return _scatter(shard, whole, group=self.group, async_op=not wait)
 
     def split(self, whole: Tensor) -> Tensor:
-        """This rank's shard, without communication."""
-        return whole if self.size == 1 else whole.chunk(self.size)[self.rank].contiguous()
+        """This rank's shard, without communication; a copy, since a view would keep the whole alive."""
+        return whole if self.size == 1 else whole.chunk(self.size)[self.rank].clone()
 
     def _range(self, collective: Collective, whole: Tensor, role: Role, op: str, wait: bool) -> Any:
         return self.marks.collective(
