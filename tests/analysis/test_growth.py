@@ -9,14 +9,20 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from commscope.analysis.critical_path.path import paths_of
+from commscope.analysis.critical_path.run_graph import EdgeLabel, RunGraph
 from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
-from commscope.analysis.result import Analysis, RankAnalysis
-from commscope.report.analysis_sections import analysis_sections
+from commscope.analysis.result import Analysis, Intervals, RankAnalysis, Window
+from commscope.analysis.summary import typical_window
+from commscope.analysis.waits import with_waits
 from commscope.schema import EventKind
 from commscope.trace import Lane, RankTrace, RunInfo
 from tests.analysis.tables import World, analyses, simulate
@@ -94,15 +100,58 @@ def test_the_cost_of_steps() -> None:
         trace = with_steps(steps)
         return lambda: joined([analyze_rank(trace)])
 
-    assert growth(analyzed, 2_000) <= AT_MOST
+    assert growth(analyzed, 500) <= AT_MOST
 
 
-def test_the_report_on_many_steps() -> None:
-    def reported(steps: int) -> Callable[[], object]:
-        analysis = joined([analyze_rank(with_steps(steps))])
-        return lambda: analysis_sections(analysis)
+def as_many_steps(analysis: RankAnalysis, steps: int) -> RankAnalysis:
+    """The rank with its whole breakdown and one span of everything in each of so many steps."""
+    windows = tuple(Window(f"step {n}", 100 * n, 100 * n + 100, n) for n in range(steps))
+    rows = tuple(replace(analysis.breakdown[0], window=one.name, span_ns=one.span_ns) for one in windows)
+    at = 100 * np.arange(steps, dtype=np.int64)
+    made = pd.DataFrame({"start_ns": at + 10, "end_ns": at + 60, "is_call_only": False})
+    exposed = Intervals(at + 20, at + 50)
+    return replace(analysis, windows=windows, breakdown=rows, instances=made, exposed=exposed)
 
-    assert growth(reported, 2_000) <= AT_MOST
+
+def one_rank() -> RankAnalysis:
+    return analyses(simulate(World(ranks=1, count=2))[0])[0]
+
+
+@pytest.mark.slow
+def test_the_waits_of_many_steps() -> None:
+    def told(steps: int) -> Callable[[], object]:
+        rank = as_many_steps(one_rank(), steps)
+        transfer_ns = pd.Series([10] * steps, dtype="Int64")
+        return lambda: with_waits(rank, transfer_ns)
+
+    assert growth(told, 3_000) <= AT_MOST
+
+
+def test_the_typical_one_of_many_steps() -> None:
+    def chosen(steps: int) -> Callable[[], object]:
+        rank = as_many_steps(one_rank(), steps)
+        analysis = replace(joined([one_rank()]), windows=rank.windows, breakdown=rank.breakdown)
+        return lambda: typical_window(analysis)
+
+    assert growth(chosen, 2_000) <= AT_MOST
+
+
+def test_the_slacks_of_many_steps() -> None:
+    """A chain of one rank, a window an edge."""
+
+    def swept(steps: int) -> Callable[[], object]:
+        at = np.arange(steps + 1, dtype=np.int64)
+        graph = RunGraph(
+            time_ns=100 * at, rank=0 * at, first_edge=np.r_[0, at], source=at[:-1], weight_ns=100 + 0 * at[:-1],
+            label=0 * at[:-1], row=0 * at[:-1] - 1, stretch=0 * at[:-1] - 1,
+            labels=(EdgeLabel("compute", None, None),), begin=at[:0], finish=at[:0],
+            gate={n: n for n in range(steps)},
+            marks={f"step {n}": ((0, n, n + 1),) for n in range(steps)},
+        )  # fmt: skip
+        windows = [Window(f"step {n}", 100 * n, 100 * n + 100, n) for n in range(steps)]
+        return lambda: paths_of(graph, windows)
+
+    assert growth(swept, 3_000) <= AT_MOST
 
 
 @pytest.mark.slow
@@ -111,7 +160,7 @@ def test_the_cost_of_collectives() -> None:
         trace = with_steps(2, count // 2)
         return lambda: joined([analyze_rank(trace)])
 
-    assert growth(analyzed, 2_000) <= AT_MOST
+    assert growth(analyzed, 1_000) <= AT_MOST
 
 
 @pytest.mark.slow
