@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from typing import TypeVar
 
 from commscope.analysis.join import join
@@ -27,6 +32,7 @@ _WORKERS_HINT = (
     "memory may be short: try --jobs 1, or jobs=1; a script that calls this does so under "
     "if __name__ == '__main__'"
 )
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WORTH_A_PROCESS_BYTES = 4_000_000  # below this sum, starting processes takes longer than the work
 
 
@@ -45,14 +51,17 @@ def analyze(
     else:
         results = over_ranks(run, analyze_part, jobs=jobs)
     ranks = []
-    for one in results:
-        ranks.append(one)
-        if on_rank is not None:
-            on_rank(one.rank)
+    with closing(results):
+        for one in results:
+            ranks.append(one)
+            if on_rank is not None:
+                on_rank(one.rank)
     return join(run.info, ranks, run.gaps)
 
 
-def over_ranks(run: Run, work: Callable[[RankPart, RunInfo], T], *, jobs: int | None = None) -> Iterator[T]:
+def over_ranks(
+    run: Run, work: Callable[[RankPart, RunInfo], T], *, jobs: int | None = None
+) -> Generator[T, None, None]:
     """What `work`, a function of a module, gives of each rank; in `jobs` processes."""
     workers = _workers(run.parts) if jobs is None else min(jobs, len(run.parts))
     if workers <= 1:
@@ -65,23 +74,54 @@ def analyze_part(part: RankPart, info: RunInfo) -> RankAnalysis:
     return analyze_rank(read_rank(part, info))
 
 
-def _in_processes(run: Run, work: Callable[[RankPart, RunInfo], T], workers: int) -> Iterator[T]:
+def _in_processes(run: Run, work: Callable[[RankPart, RunInfo], T], workers: int) -> Generator[T, None, None]:
     """Fresh processes: a fork would copy whatever threads and handles the caller holds."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(work, part, run.info) for part in run.parts]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise CommScopeError(
-                "a worker process died", where=str(run.info.path), hint=_WORKERS_HINT
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    ours, theirs = _lifeline(context)
+    with _signals_held():  # the tracker of semaphores that this starts must not end by SIGHUP either
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_live_by, initargs=(theirs,))
+    try:
+        with _signals_held():
+            futures = [pool.submit(work, part, run.info) for part in run.parts]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise CommScopeError("a worker process died", where=str(run.info.path), hint=_WORKERS_HINT) from error
+    finally:
+        ours.close()
+        pool.shutdown(cancel_futures=True)
+        theirs.close()
 
 
-def _on_cluster(parts: Sequence[RankPart], info: RunInfo, scheduler: str) -> Iterator[RankAnalysis]:
+def _lifeline(context: SpawnContext) -> tuple[Connection, Connection]:
+    """A pipe nobody writes to: the kernel closes our end when this process is gone, however it went."""
+    theirs, ours = context.Pipe(duplex=False)
+    return ours, theirs
+
+
+def _live_by(lifeline: Connection) -> None:
+    """Let this worker end, in the middle of a rank too, once the other end of its lifeline is closed."""
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+
+
+def _end_with(lifeline: Connection) -> None:
+    lifeline.poll(None)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Workers start with these signals blocked: their parent hears a Ctrl-C and ends them, in silence."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _on_cluster(
+    parts: Sequence[RankPart], info: RunInfo, scheduler: str
+) -> Generator[RankAnalysis, None, None]:
     try:
         import distributed
     except ImportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -46,6 +47,10 @@ SUMMARIES = {
 }
 
 
+class Terminated(SystemExit):
+    """A scheduler's SIGTERM or a closed terminal's SIGHUP; its code is 128 + the signal's number."""
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is used."""
 
@@ -75,13 +80,16 @@ def commscope(ctx: click.Context, debug: bool) -> None:
     """Where did the step go, what moved between the ranks, who made whom wait, and is TP+SP better here.
 
     Exit codes: 0 fine; 1 a budget was broken (check only); 2 usage, unreadable, not comparable, or a fault of
-    ours; 130 interrupted. `record` passes a failed child's code on.
+    ours; 130 interrupted, 129 and 143 ended by SIGHUP and SIGTERM. `record` passes a failed child's code on.
     """
     ctx.obj = {"debug": debug}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP, and that stays
+            signal.signal(number, _terminate)
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
@@ -97,12 +105,19 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _forget_interrupt()
         return _told("interrupted", EXIT_INTERRUPTED, debug=False)
+    except Terminated as ended:
+        return _told("terminated", int(str(ended.code)), debug=False)
     except Exception as error:  # noqa: BLE001 - a crash must not look like a broken budget (exit 1)
         what = f"error: a fault of ours: {type(error).__name__}: {printable(str(error))}"
         return _told(
             f"{what}\nhint: run again with --debug and report the traceback", EXIT_PROBLEM, debug=debug
         )
     return result if isinstance(result, int) else 0
+
+
+def _terminate(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the clearing up
+    raise Terminated(128 + number)
 
 
 def _forget_interrupt() -> None:
