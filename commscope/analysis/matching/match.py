@@ -34,7 +34,7 @@ from commscope.analysis.matching.recorded_keys import (
     numbered,
     shares_its_label,
 )
-from commscope.analysis.matching.send_recv import pair_up
+from commscope.analysis.matching.send_recv import RECV, pair_up
 from commscope.analysis.rows import ABSENT, Members, Rows
 from commscope.trace import Int64, Mask
 
@@ -104,9 +104,20 @@ def _taken(state: _State, rows: Rows, number: Int64, proof: tuple[str, Mask]) ->
     bad = good.copy()
     good[told] = complete[number[told]] & ~wrong[number[told]]
     bad[told] = wrong[number[told]]
-    merged = state.number.copy()
-    fresh = told[~state.proved[told]]
-    merged[fresh] = number[fresh] + int(state.number.max(initial=-1)) + 1
+    return _merged(state, number, good, bad, method)
+
+
+def _found(state: _State, number: Int64, proof: tuple[str, Mask]) -> _State:
+    """The state with the instances of `number` (-1: not spoken of), which all members have, that agree."""
+    method, wrong = proof
+    told = number >= 0
+    bad = told & np.append(wrong, False)[number]  # -1 is the last: nothing
+    return _merged(state, number, told & ~bad, bad, method)
+
+
+def _merged(state: _State, number: Int64, good: Mask, bad: Mask, method: str) -> _State:
+    fresh = (number >= 0) & ~state.proved
+    merged = np.where(fresh, number + int(state.number.max(initial=-1)) + 1, state.number)
     methods = _with(state.methods, method, used=bool(good.any()))
     return _State(merged, state.proved | good, state.refused | bad, methods)
 
@@ -163,7 +174,7 @@ def _placed(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
     """The k-th of a step is the k-th on every member, where all have equally many."""
     sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
     number = by_place(rows, sides, step_frames(rows), signature)
-    return _taken(state, rows, number, (STEP_ORDER, contradicts(rows, number)))
+    return _found(state, number, (STEP_ORDER, contradicts(rows, number)))
 
 
 def _between(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
@@ -173,7 +184,8 @@ def _between(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
     sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
     number = by_place(rows, sides, frames_between(rows, sides, state.instance, signature), signature)
     number = np.where(in_full_steps(rows, signature), number, ABSENT)
-    return _taken(state, rows, number, (NEIGHBOURS, contradicts(rows, number)))
+    wrong = contradicts(rows, number)
+    return _found(state, number, (NEIGHBOURS, wrong | _in_several_steps(rows, number, len(wrong))))
 
 
 def _aligned(rows: Rows, state: _State, pool: Pool, hosts: Mapping[int, str | None]) -> _State:
@@ -188,7 +200,7 @@ def _aligned(rows: Rows, state: _State, pool: Pool, hosts: Mapping[int, str | No
     complete = np.bincount(found.number) == len(pool.ranks)
     merged = state.number.copy()
     merged[found.row] = found.number + int(state.number.max(initial=-1)) + 1
-    good = complete & ~contradicts(rows, number)
+    good = complete & ~contradicts(rows, number) & ~_in_several_steps(rows, number, len(complete))
     methods = _with(state.methods, SIGNATURE, used=bool(good.any()))
     proved = state.proved.copy()
     proved[found.row] = good[found.number]
@@ -200,6 +212,16 @@ def _aligned(rows: Rows, state: _State, pool: Pool, hosts: Mapping[int, str | No
     proved = state.proved.copy()
     proved[found.row] = sure[found.number]
     return replace(aligned, proved=proved)
+
+
+def _in_several_steps(rows: Rows, number: Int64, count: int) -> Mask:
+    """By number: whether its rows lie in steps of different names."""
+    told = np.flatnonzero((number >= 0) & (rows.step >= 0))
+    low, high = np.full(count, len(rows), dtype=np.int64), np.full(count, ABSENT, dtype=np.int64)
+    np.minimum.at(low, number[told], rows.step[told])
+    np.maximum.at(high, number[told], rows.step[told])
+    several: Mask = low < high
+    return several
 
 
 def _with(methods: tuple[str, ...], method: str, *, used: bool) -> tuple[str, ...]:
@@ -242,18 +264,17 @@ def renumbered(rows: Rows, instance: Int64) -> Int64:
 
 
 def _with_the_rest(rows: Rows, number: Int64) -> Int64:
-    """Rows no stage could say anything about: the n-th of a signature on each rank counts as one
-    collective.
+    """Rows no stage could say anything about: the n-th of a signature in a step on each rank counts as one
+    collective; of sends and receives, the n-th of one direction.
     """
     rest = np.flatnonzero(number < 0)
     if len(rest) == 0:
         return number
-    pair = np.where(
-        rows.is_p2p,
-        np.minimum(rows.rank, rows.peer) * (1 << 20) + np.maximum(rows.rank, rows.peer) + 1,
-        0,
-    )
-    keys = np.stack([pair, rows.kind * ~rows.is_p2p, rows.payload, rows.dtype, rows.label])[:, rest]
+    receives = rows.kind == RECV
+    source, target = np.where(receives, rows.peer, rows.rank), np.where(receives, rows.rank, rows.peer)
+    ends = [np.where(rows.is_p2p, end, ABSENT) for end in (source, target)]
+    kind = np.where(rows.is_p2p, ABSENT, rows.kind)
+    keys = np.stack([*ends, kind, rows.payload, rows.dtype, rows.label, rows.step])[:, rest]
     signature = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)
     direction = np.where(rows.is_p2p, rows.kind, 0)[rest]
     order = np.lexsort((rows.start_ns[rest], direction, rows.rank[rest], signature))

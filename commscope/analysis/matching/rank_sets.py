@@ -15,10 +15,12 @@ import numpy as np
 
 from commscope.analysis.alignment.cluster import Known, cluster
 from commscope.analysis.alignment.tracks import track_of
+from commscope.analysis.matching.lanes import owners_by_lane
 from commscope.analysis.rows import ABSENT, Members, Rows
 from commscope.trace import Int64
 
 MOST_COVERS = 32
+MOST_LANES = 2  # gloo gives a communicator two threads
 ENOUGH, CLEARLY_LESS = 0.8, 0.6
 
 
@@ -52,11 +54,19 @@ def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> 
     if candidates == [ranks]:
         return [Pool(ranks, here)]
     owner = np.full(len(rows), ABSENT, dtype=np.int64)  # row -> candidate
-    for chosen in _signatures(rows, here):
+    owner[here] = owners_by_lane(rows, here, candidates, known)
+    left = here[owner[here] < 0]
+    for chosen in (one for one in _signatures(rows, left) if not _of_several(rows, one)):
         for candidate, taken in _best_cover(rows, chosen, candidates, known):
             owner[taken] = candidate
     owner[here] = _by_lane(rows.lane[here], owner[here])
     return [Pool(members, here[owner[here] == n]) for n, members in enumerate(candidates)]
+
+
+def _of_several(rows: Rows, chosen: Int64) -> bool:
+    """Whether some rank ran these rows on more lanes than one communicator has."""
+    lanes = np.unique(rows.lane[chosen])
+    return int(np.bincount(lanes >> 32).max()) > MOST_LANES
 
 
 def _candidates(ranks: Members, sets: Sequence[Members], size: int) -> list[Members]:
@@ -77,6 +87,8 @@ def _candidates(ranks: Members, sets: Sequence[Members], size: int) -> list[Memb
 
 def _signatures(rows: Rows, here: Int64) -> list[Int64]:
     """The rows of each signature, most rows first."""
+    if len(here) == 0:
+        return []
     keys = np.stack((rows.kind[here], rows.payload[here], rows.dtype[here]))
     code = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)
     return sorted((here[code == n] for n in range(code.max() + 1)), key=lambda chosen: -len(chosen))

@@ -280,3 +280,16 @@ def test_a_rank_without_a_row_in_a_group_whose_clocks_are_known_fits_nothing() -
     found = cluster(tracks, Known({}, offsets_ns={0: 0, 1: 7}, component={0: 0, 1: 0}))
     assert found.number.tolist() == [0, 1]
     assert found.misfits == 0
+
+
+def test_messages_of_both_directions_that_nothing_matched_are_counted_once_each() -> None:
+    rows = [
+        row(rank, 10_000 * k + 100 * rank, 10_000 * k + 100 * rank + 9, collective=kind, peer=1 - rank,
+            is_p2p=True, payload_bytes=4096 * (1 + rank))
+        for rank in (0, 1)
+        for k, kind in enumerate(("send", "recv", "recv"))
+    ]  # fmt: skip
+    made = table(rows)  # sizes differ, so that no send is another's receive
+    found = matched(made)
+    assert instances(found) == []
+    assert len(np.unique(found.number)) == 6
