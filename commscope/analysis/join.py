@@ -14,7 +14,7 @@ from commscope.analysis.clocks import clock_gaps, common_time, readings_ns, solv
 from commscope.analysis.critical_path import critical_paths
 from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps
 from commscope.analysis.joined import Joined
-from commscope.analysis.matching import Matched, match, renumbered, with_members
+from commscope.analysis.matching import Matched, match, renumbered, with_members, with_roles
 from commscope.analysis.result import (
     Analysis,
     Clock,
@@ -55,6 +55,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     instances = _table(table, joined, waits, complete)
     if run.world_size and not missing:
         instances = with_members(instances)
+    instances = with_roles(instances, (*run.groups, *(group for one in ordered for group in one.groups)))
     rank_windows = {one.rank: _common_windows(one, joined.clock) for one in ordered}
     windows = windows_of_run(rank_windows)
     waited = counted_once(instances, rank_windows)

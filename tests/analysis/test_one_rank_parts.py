@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from commscope.analysis.collectives.roles import group_role, role_of
 from commscope.analysis.events.layers import layers_of, microbatches_of
 from commscope.analysis.events.nesting import Spans, enclosing, launch_rows
 from commscope.analysis.events.steps import step_windows
+from commscope.analysis.group_roles import group_role, role_of
 from commscope.analysis.rank import analyze_rank, attribute
 from commscope.schema import EventKind
 from commscope.trace import Events, Gap, Lane, MemorySample, RankTrace

@@ -16,10 +16,12 @@ from commscope.analysis.attribution import PHASES
 from commscope.analysis.collectives.evidence_rows import Sources
 from commscope.analysis.collectives.facts import Groups, Told, groups_of, told_of
 from commscope.analysis.collectives.gradient_messages import Message, message_phases
-from commscope.analysis.collectives.roles import role_of, roles_by_shape
+from commscope.analysis.collectives.roles import roles_by_shape
+from commscope.analysis.events import enclosing_rows
+from commscope.analysis.group_roles import role_of
 from commscope.analysis.names import where_match
 from commscope.analysis.result import Window
-from commscope.readers.names.phases import BACKWARD_NODE
+from commscope.readers.names.phases import ACCUMULATE_NODE, BACKWARD_NODE
 from commscope.schema import (
     CAPTURE,
     INSTANCE_COLUMNS,
@@ -28,6 +30,7 @@ from commscope.schema import (
     Collective,
     EventKind,
     Phase,
+    Role,
 )
 from commscope.trace import CommFacts, Events, Int32, Int64, RankTrace
 
@@ -127,7 +130,9 @@ def instance_table(trace: RankTrace, instances: Instances, placing: Placing) -> 
     """One row an instance, columns and dtypes as in the schema."""
     events, work, told = trace.events, instances.work_rows, instances.told
     at = np.where(instances.issue_rows >= 0, instances.issue_rows, work)
-    phase = _phases(events, instances, placing, at)
+    ways = _ways(events, instances, placing, at)
+    phase = _phases(instances, placing, ways)
+    placed = {**dict.fromkeys(_of_gradients(events, instances), Role.DP), **dict.fromkeys(ways, Role.PP)}
     steps = [*(window.name for window in placing.windows), CAPTURE]
     said = {name: [getattr(one, name) for one in told] for name in _TOLD}
     columns: dict[str, Any] = {
@@ -138,7 +143,7 @@ def instance_table(trace: RankTrace, instances: Instances, placing: Placing) -> 
         "issue_ns": _nullable(events.start_ns[at], instances.issue_rows >= 0),
         "window": [steps[code] for code in placing.window[at]],
         "phase": phase,
-        "role": _roles(told, phase, [steps[code] for code in placing.window[at]]),
+        "role": _roles(told, phase, [steps[code] for code in placing.window[at]], placed),
         "layer": _nullable(placing.layer[work], placing.layer[work] >= 0),
         "microbatch": _nullable(placing.microbatch[work], placing.microbatch[work] >= 0),
         "is_p2p": [one.collective in POINT_TO_POINT for one in told],
@@ -153,29 +158,47 @@ def instance_table(trace: RankTrace, instances: Instances, placing: Placing) -> 
     )
 
 
-def _phases(events: Events, instances: Instances, placing: Placing, at: Int64) -> list[str | None]:
-    """By the call, and for messages of a pipeline placed by their position only by the way they go."""
-    code = placing.phase[instances.work_rows]
+def _ways(events: Events, instances: Instances, placing: Placing, at: Int64) -> dict[int, Phase]:
+    """Messages between stages of a pipeline, and what they carry: activations forward, gradients backward."""
     messages = [
         Message(n, one.collective, one.peer, int(placing.window[at[n]]), int(events.start_ns[at[n]]))
         for n, one in enumerate(instances.told)
         if one.collective in (Collective.SEND, Collective.RECV) and one.peer is not None
     ]
+    if not messages:
+        return {}
+    nodes = events.is_kind(EventKind.OP, EventKind.ANNOTATION) & where_match(events, BACKWARD_NODE)
+    return message_phases(messages, events.start_ns[nodes])
+
+
+def _phases(instances: Instances, placing: Placing, ways: dict[int, Phase]) -> list[str | None]:
+    """By the call, and for messages of a pipeline placed by their position only by the way they go."""
     names = [*(str(phase) for phase in PHASES), None]
-    phase = [names[one] for one in code]
-    if messages:
-        nodes = events.is_kind(EventKind.OP, EventKind.ANNOTATION) & where_match(events, BACKWARD_NODE)
-        for n, way in message_phases(messages, events.start_ns[nodes]).items():
-            if phase[n] in _PLACED:
-                phase[n] = str(way)
+    phase = [names[one] for one in placing.phase[instances.work_rows]]
+    for n, way in ways.items():
+        if phase[n] in _PLACED:
+            phase[n] = str(way)
     return phase
+
+
+def _of_gradients(events: Events, instances: Instances) -> list[int]:
+    """All-reduces that a hook of a parameter's gradient issued, as the reducer of DDP does."""
+    reductions = [n for n, one in enumerate(instances.told) if one.collective == Collective.ALL_REDUCE]
+    issued = [n for n in reductions if instances.issue_rows[n] >= 0]
+    nodes = np.flatnonzero(
+        events.is_kind(EventKind.OP, EventKind.ANNOTATION) & where_match(events, ACCUMULATE_NODE)
+    )
+    around = enclosing_rows(events, nodes, instances.issue_rows[np.array(issued, np.int64)])
+    return [n for n, node in zip(issued, around, strict=True) if node >= 0]
 
 
 _PLACED = (Phase.FORWARD, Phase.OTHER)  # what a position in the step may say
 
 
-def _roles(told: list[Told], phases: list[str | None], windows: list[str]) -> list[str | None]:
-    shaped = roles_by_shape(told, phases, windows)
+def _roles(
+    told: list[Told], phases: list[str | None], windows: list[str], placed: dict[int, Role]
+) -> list[str | None]:
+    shaped = placed | roles_by_shape(told, phases, windows)
     said = (
         role_of(one.role, one.description, one.collective, p) for one, p in zip(told, phases, strict=True)
     )

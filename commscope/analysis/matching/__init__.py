@@ -6,6 +6,6 @@ Instance rows of all ranks in; the number of the instance of each row, by proof,
 from __future__ import annotations
 
 from commscope.analysis.matching.match import Matched, match, renumbered
-from commscope.analysis.matching.members import with_members
+from commscope.analysis.matching.members import with_members, with_roles
 
-__all__ = ["Matched", "match", "renumbered", "with_members"]
+__all__ = ["Matched", "match", "renumbered", "with_members", "with_roles"]

@@ -6,9 +6,13 @@ instance was found are the members of its group.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from commscope.schema import Collective, ring_wire_bytes
+from commscope.analysis.group_roles import role_by_members, role_of
+from commscope.schema import Collective, Phase, ring_wire_bytes
+from commscope.trace import ProcessGroup
 
 
 def with_members(instances: pd.DataFrame) -> pd.DataFrame:
@@ -34,3 +38,31 @@ def with_members(instances: pd.DataFrame) -> pd.DataFrame:
     ]
     completed.loc[sized, "wire_bytes"] = pd.array(wire, dtype="Int64")
     return completed
+
+
+def with_roles(instances: pd.DataFrame, groups: Sequence[ProcessGroup]) -> pd.DataFrame:
+    """The table with the role of matched collectives whose members are those of one named axis alone.
+
+    Where the default group has the same members, only inside the model: around it that group is as likely.
+    """
+    roles = role_by_members(groups)
+    world = {tuple(sorted(group.ranks)) for group in groups if group.description == DEFAULT_GROUP}
+    is_open = instances["role"].isna() & instances["group"].isna() & instances["instance"].notna()
+    is_open &= ~instances["is_p2p"] & (instances["collective"] != Collective.BARRIER)
+    members = instances["group_ranks"].map(
+        lambda ranks: tuple(sorted(ranks)) if isinstance(ranks, tuple) else ()
+    )
+    is_open &= members.isin(list(roles)) & (~members.isin(list(world)) | instances["phase"].isin(_OF_MODEL))
+    if not is_open.any():
+        return instances
+    found = instances[is_open]
+    completed = instances.copy()
+    completed.loc[is_open, "role"] = [
+        str(role_of(None, str(roles[own]), str(kind), phase))
+        for own, kind, phase in zip(members[is_open], found["collective"], found["phase"], strict=True)
+    ]
+    return completed
+
+
+DEFAULT_GROUP = "default_pg"  # torch's own description of it
+_OF_MODEL = (Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE)
