@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from pathlib import Path
 
 from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
-from commscope.errors import CommScopeError
+from commscope.errors import CommScopeError, IncompleteTrace
 from commscope.readers import open_run, read_rank
 from commscope.report.analysis_sections import analysis_sections
 from commscope.report.contract import analysis_document
@@ -37,7 +38,8 @@ def test_what_can_be_read_can_be_analyzed(tmp_path: Path) -> None:
         json.dumps(analysis_document(analysis))
         assert analysis_sections(analysis)
         if analysis.skeletons:
-            assert replay_all(analysis, Scenario()) or not analysis.critical_paths
+            with contextlib.suppress(IncompleteTrace):  # one rank of several is not replayed
+                assert replay_all(analysis, Scenario()) or not analysis.critical_paths
         analyzed += 1
     assert analyzed > INPUTS / 2
 

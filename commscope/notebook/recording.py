@@ -33,7 +33,7 @@ def load(path: StrPath, *, ranks: Mapping[str, int] | None = None, jobs: int | N
     return Recording(analyze(open_run(Path(path), ranks=ranks), jobs=jobs))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Recording:
     """One run, analyzed. Times in ns on the common clock; what was not captured is NA, and `gaps` says why.
 
@@ -131,6 +131,10 @@ class Recording:
 
         rules = load_config(Path(config)) if config is not None else None
         return check([self.analysis], load_baselines(Path(baseline)), rules)
+
+    def __repr__(self) -> str:
+        ranks = "1 rank" if len(self.analysis.ranks) == 1 else f"{len(self.analysis.ranks)} ranks"
+        return f"Recording({self.name!r}, {ranks})"
 
     def _repr_html_(self) -> str:
         from commscope.notebook.as_html import html

@@ -57,7 +57,8 @@ def _stalls(analysis: Analysis) -> None:
         here = waits[waits["window"] == window]
         for victim in {stall.victim for stall in analysis.stalls if stall.window == window}:
             said = sum(s.wait_ns for s in analysis.stalls if (s.window, s.victim) == (window, victim))
-            assert said == int(here.loc[here["rank"] == victim, "wait_ns"].sum()), (window, victim)
+            # waits at once count once, and a wait that outlasts its window to the end of that
+            assert said <= int(here.loc[here["rank"] == victim, "wait_ns"].sum()), (window, victim)
 
 
 def _path(path: CriticalPath) -> None:
