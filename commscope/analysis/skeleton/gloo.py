@@ -3,7 +3,7 @@ them.
 
 Takes a RankTrace, its Attribution and instances; gives a FineGraph. What orders what:
 - a calling thread is one chain: operators (compute), the time between them (host), and the time it stood
-  blocked, which takes no time of its own but waits for the collective that ended last in it;
+  blocked, which takes no time of its own but waits for each collective that ended in it;
 - a thread that goes on after a pause follows whatever another calling thread did last in that pause;
 - a collective starts on its worker after the operator that issued it and after the one before it on that
   worker;
@@ -21,8 +21,8 @@ import pandas as pd
 
 from commscope.analysis.attribution import Attribution
 from commscope.analysis.intervals import holds
-from commscope.analysis.launches.neighbours import before_on_lane, last_ended
-from commscope.analysis.result import Window
+from commscope.analysis.launches.neighbours import before_on_lane
+from commscope.analysis.result import Intervals, Window
 from commscope.analysis.skeleton.event_graph import (
     BEGINS,
     COMPUTE,
@@ -122,7 +122,8 @@ def _chain(
     blocked, issued = attribution.blocked, np.flatnonzero(flights.caller == lane)
     inline = np.flatnonzero(flights.lane == lane)
     marked = np.array([time for w in windows for time in (w.start_ns, w.end_ns)], dtype=np.int64)
-    waits = [flights.start_ns[inline], flights.end_ns[inline], blocked.start_ns, blocked.end_ns]
+    released = flights.end_ns[_ends_while_blocked(flights, blocked)]
+    waits = [flights.start_ns[inline], flights.end_ns[inline], blocked.start_ns, blocked.end_ns, released]
     kept = np.unique(np.concatenate((flights.issue_ns[issued], marked)))
     time = np.unique(np.concatenate((work.start_ns, work.end_ns, kept, *waits)))
     known = np.where(flights.issue_ns >= 0, flights.issue_ns, flights.start_ns)
@@ -171,19 +172,27 @@ def _link(draft: Draft, points: tuple[Int64, Int64], work: Work, waiting: Mask) 
 def _resume(
     draft: Draft, points: tuple[Int64, Int64], flights: Flights, attribution: Attribution, issued: Int64
 ) -> None:
-    """A blocked thread goes on after what ended last; what is surely waited for is, wherever it ends."""
+    """A blocked thread goes on as each collective ends; what is surely waited for is, wherever it ends.
+
+    Waits that touch are one blocked interval, and a wait may copy after its work has ended: neither the end
+    of the interval nor that of the wait is when the thread was released.
+    """
     if not len(flights.end_ns):
         return
     time, node = points
-    blocked = attribution.blocked
-    last = last_ended(flights.end_ns, blocked.end_ns)
-    fits = (last >= 0) & (flights.end_ns[last] >= blocked.start_ns)
-    target = node[np.searchsorted(time, blocked.end_ns[fits])]
-    draft.depend(flights.finish[last[fits]], target, Label(LATENCY))
+    ended = np.flatnonzero(_ends_while_blocked(flights, attribution.blocked))
+    draft.depend(flights.finish[ended], node[np.searchsorted(time, flights.end_ns[ended])], Label(LATENCY))
     waited = issued[flights.waited[issued]]
     place = np.searchsorted(time, np.maximum(flights.end_ns[waited], flights.issue_ns[waited] + 1))
     inside = place < len(time)
     draft.depend(flights.finish[waited[inside]], node[place[inside]], Label(LATENCY))
+
+
+def _ends_while_blocked(flights: Flights, blocked: Intervals) -> Mask:
+    """Collectives that ended while a thread stood blocked, or as it went on."""
+    before = np.searchsorted(blocked.start_ns, flights.end_ns, side="right") - 1
+    ends = np.concatenate((blocked.end_ns, [np.iinfo(np.int64).min]))  # before the first, -1
+    return ends[before] >= flights.end_ns
 
 
 def _hand_over(draft: Draft, chains: list[Chain]) -> None:

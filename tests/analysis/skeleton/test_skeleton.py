@@ -245,6 +245,28 @@ def test_gloo_time_is_compute_waiting_and_wake_up() -> None:
     ]
 
 
+WAIT = "op:_c10d_functional::wait_tensor"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "",
+        f" | all_reduce 31-50 issue=11 async=1 | {WAIT} 34-52",  # touches the wait before it: one blocked interval
+    ],
+)
+def test_a_wait_that_copies_once_its_work_has_ended_was_waiting_until_then(later: str) -> None:
+    """As DTensor's: work 12-30, waited for 14-34, the last 3 of it a copy; nothing but 30-34 is host."""
+    line = (
+        f"r0: compute 0-10 | all_reduce 12-30 issue=10 async=1 | {WAIT} 14-34 | op:aten::copy_ 31-34{later}"
+    )
+    (trace,) = build(f"{line} | compute 56-60", style="gloo")
+    skeleton = skeleton_of(trace)
+    path = path_to(skeleton, end_of_capture(skeleton))
+    assert path[:3] == [(10, "compute"), (2, "latency"), (18, "transfer")]
+    assert replays(skeleton)
+
+
 def test_phases_and_layers_stand_on_the_pieces() -> None:
     (trace,) = build(
         "r0: phase:forward 0-20 | layer:0 0-10 | compute 0-10 | layer:1 10-20 | compute 10-20"
