@@ -183,6 +183,7 @@ def _records(events: Events) -> Mask:
         for facts in events.comms
     ]
     record: Mask = events.is_kind(EventKind.OP) & np.array([*told, False], dtype=bool)[events.comm_id]
+    record &= ~_named(events, _OUR_RANGE)  # it stands for work that is there beside it
     return record
 
 
