@@ -49,17 +49,19 @@ def with_roles(instances: pd.DataFrame, groups: Sequence[ProcessGroup]) -> pd.Da
     world = {tuple(sorted(group.ranks)) for group in groups if group.description == DEFAULT_GROUP}
     is_open = instances["role"].isna() & instances["group"].isna() & instances["instance"].notna()
     is_open &= ~instances["is_p2p"] & (instances["collective"] != Collective.BARRIER)
-    members = instances["group_ranks"].map(
+    if not roles or not is_open.any():
+        return instances
+    # of open rows only: a group of many ranks may stand on every row
+    members = instances.loc[is_open, "group_ranks"].map(
         lambda ranks: tuple(sorted(ranks)) if isinstance(ranks, tuple) else ()
     )
-    is_open &= members.isin(list(roles)) & (~members.isin(list(world)) | instances["phase"].isin(_OF_MODEL))
-    if not is_open.any():
-        return instances
-    found = instances[is_open]
+    inside = instances.loc[is_open, "phase"].isin(_OF_MODEL)
+    members = members[members.isin(list(roles)) & (~members.isin(list(world)) | inside)]
+    found = instances.loc[members.index]
     completed = instances.copy()
-    completed.loc[is_open, "role"] = [
+    completed.loc[members.index, "role"] = [
         str(role_of(None, str(roles[own]), str(kind), phase))
-        for own, kind, phase in zip(members[is_open], found["collective"], found["phase"], strict=True)
+        for own, kind, phase in zip(members, found["collective"], found["phase"], strict=True)
     ]
     return completed
 
