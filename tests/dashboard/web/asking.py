@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,12 @@ def running(app: Dash) -> Iterator[str]:
     """The address of the app, served as `commscope dashboard` serves it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = server_of(app.server, listening)
-        thread = threading.Thread(target=server.run, daemon=True)
+
+        def serve() -> None:
+            with suppress(OSError, ValueError):  # closed below, while it may stand in select
+                server.run()
+
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.close()
