@@ -101,7 +101,7 @@ def test_exposed_time_in_an_unmatched_collective_is_not_told_and_the_rest_stays_
     assert first.exposed_unknown_ns == int((lost["end_ns"] - lost["start_ns"]).sum())
     assert first.exposed_wait_ns + first.exposed_transfer_ns + first.exposed_unknown_ns == first.exposed_ns
     assert second.exposed_unknown_ns == 0
-    assert [gap.code for gap in analysis.gaps] == ["unmatched"]
+    assert [gap.code for gap in analysis.gaps if gap.code != "clock_uncertain"] == ["unmatched"]
 
 
 def test_collectives_with_absent_members_tell_no_wait_transfer_or_bandwidth() -> None:
@@ -180,7 +180,8 @@ def test_equal_gaps_of_ranks_become_one_and_facts_of_the_run_are_completed() -> 
     ]
     info = RunInfo("run", Path("run"), memory=(RankMemory(0, "rss", 99),))
     analysis = join(info, ranks, [Gap("y", "of the run")])
-    assert [(gap.code, gap.ranks) for gap in analysis.gaps] == [("y", ()), ("x", (0, 1))]
+    told = [(gap.code, gap.ranks) for gap in analysis.gaps if gap.code != "clock_uncertain"]
+    assert told == [("y", ()), ("x", (0, 1))]
     assert (analysis.run.world_size, analysis.run.backend) == (2, "nccl")
     assert [(row.rank, row.peak_bytes) for row in analysis.memory] == [(0, 99), (1, 10)]
 

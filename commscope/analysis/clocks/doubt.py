@@ -35,7 +35,7 @@ def clock_gaps(
         gaps.append(
             Gap(
                 "clock_uncertain",
-                f"the ends of its collectives tell rank {one}'s clock to ±{doubt} only{why}",
+                f"the collectives of rank {one} bound its clock to ±{doubt} only{why}",
                 (one,),
                 serious=not one_host,
                 cost=f"each of its waits is known to ±{doubt}, "

@@ -23,7 +23,6 @@ from commscope.trace import Int64, Mask
 from commscope.units import NS_PER_US
 
 ROUNDS = 40
-SIGMAS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,41 +101,31 @@ def _clock(fit: Estimate, closure: Int64, same: _SameClock) -> Clock:
     bounds = {
         rank: (_bound(-closure[n, 0]), _bound(closure[0, n])) if n else (0, 0) for n, rank in enumerate(ranks)
     }
+    offsets_ns = {rank: int(offsets[n]) for n, rank in enumerate(ranks)}
     return Clock(
-        offsets_ns={rank: int(offsets[n]) for n, rank in enumerate(ranks)},
+        offsets_ns=offsets_ns,
         residual_ns=fit.residual_ns,
         bounds_ns=bounds,
         drift_ppm={rank: float(ppm) for rank, ppm in zip(ranks, fit.drift_ppm, strict=True) if ppm},
         drift_origin_ns=fit.origin_ns,
         uncertainty_ns={
-            **_uncertainties(ranks, fit, (free, offsets), bounds),
+            **_uncertainties(offsets_ns, bounds),
             **({ranks[n]: doubt for n, doubt in read.items()} if holds else {}),
         },
     )
 
 
 def _uncertainties(
-    ranks: tuple[int, ...],
-    fit: Estimate,
-    offsets: tuple[Int64, Int64],
-    bounds: Mapping[int, tuple[int | None, int | None]],
+    offsets_ns: Mapping[int, int], bounds: Mapping[int, tuple[int | None, int | None]]
 ) -> dict[int, int | None]:
-    """How far each offset may be off: by what the ends alone say, by their scatter, never beyond the bounds.
+    """How far each offset may be off: as far as its bounds leave room.
 
-    `offsets` are those that fit the ends best and those taken.
+    The scatter of ends says less: a rank that always leaves a little later shifts all of them alike.
     """
-    found: dict[int, int | None] = {}
-    for n, rank in enumerate(ranks):
-        best, taken = int(offsets[0][n]), int(offsets[1][n])
-        low, high = bounds[rank]
-        scatter = SIGMAS * (fit.error_ns[n] + fit.error_ns[0]) if n else 0.0
-        room = None if low is None or high is None else max(taken - low, high - taken, 0)
-        if np.isinf(scatter) or (low is None and high is None):
-            found[rank] = room
-        else:
-            doubt = round(scatter) + abs(best - taken)
-            found[rank] = doubt if room is None else min(doubt, room)
-    return found
+    return {
+        rank: None if low is None or high is None else max(offsets_ns[rank] - low, high - offsets_ns[rank], 0)
+        for rank, (low, high) in bounds.items()
+    }
 
 
 def _bound(value: np.int64) -> int | None:
