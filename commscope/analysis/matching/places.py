@@ -76,8 +76,8 @@ def in_full_steps(rows: Rows, signature: Int64) -> Mask:
 
     Where two ranks lost a row each, counts are equal by chance; another step tells that one is missing.
     """
-    cell = numbered(numbered(rows.rank, signature), np.maximum(rows.step, 0))
     of_rank = numbered(rows.rank, signature)
+    cell = numbered(of_rank, np.maximum(rows.step, 0))
     stepped = np.flatnonzero(rows.step >= 0)
     found = np.bincount(cell[stepped], minlength=int(cell.max(initial=0)) + 1)
     most = np.zeros(int(of_rank.max(initial=0)) + 1, dtype=np.int64)

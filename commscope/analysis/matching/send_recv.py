@@ -36,10 +36,11 @@ def pair_up(rows: Rows, sets: Sequence[Members], known: Known, instance: Int64) 
         yours = np.flatnonzero((rows.rank == target) & (peer == source) & (rows.kind == other))
         sides = [side_of(rows, mine), side_of(rows, yours)]
         found = by_place(rows, sides, step_frames(rows), signature)
+        left = [_side(rows, chosen[found[chosen] < 0]) for chosen in (mine, yours)]
         for i, j in (
             _pairs_of(found, sides),
-            _in_step(rows, instance, *(_left(rows, chosen, found) for chosen in (mine, yours))),
-            _aligned(rows, known, *(_left(rows, chosen, found) for chosen in (mine, yours))),
+            _in_step(rows, instance, *left),
+            _aligned(rows, known, *left),
         ):
             free = (number[i] < 0) & (number[j] < 0)
             number[i[free]] = number[j[free]] = int(number.max(initial=-1)) + 1 + np.arange(int(free.sum()))
@@ -50,10 +51,6 @@ def _pairs_of(found: Int64, sides: Sequence[Side]) -> tuple[Int64, Int64]:
     """Rows of equal number, side by side."""
     i, j = (side.row[found[side.row] >= 0] for side in sides)
     return i[np.argsort(found[i], kind="stable")], j[np.argsort(found[j], kind="stable")]
-
-
-def _left(rows: Rows, chosen: Int64, found: Int64) -> Track:
-    return _side(rows, chosen[found[chosen] < 0])
 
 
 def _in_step(rows: Rows, instance: Int64, mine: Track, yours: Track) -> tuple[Int64, Int64]:
