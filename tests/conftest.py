@@ -13,6 +13,12 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests run as at a user's desk, wherever they run; what CI does otherwise is asked for by name."""
+    monkeypatch.delenv("CI", raising=False)
+
+
 @pytest.fixture(scope="session")
 def real_traces() -> Path:
     """Folder of real traces of other people's programs; where it is absent, tests skip visibly."""

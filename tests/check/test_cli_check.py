@@ -21,7 +21,6 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "saved"
     shutil.copytree(TRACES / "gpt-tp2", folder / "gpt-tp2")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
     return folder
 
 

@@ -45,7 +45,7 @@ def damaged_run(chance: random.Random) -> dict[str, bytes]:
     if chance.random() < 0.2 and told:
         name = chance.choice(sorted(told))
         if name != "run.json":
-            told[f"{name}.gz"] = _flipped(gzip.compress(told.pop(name), 1), chance)
+            told[f"{name}.gz"] = _flipped(gzip.compress(told.pop(name), 1, mtime=0), chance)
     return told
 
 

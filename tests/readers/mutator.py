@@ -70,7 +70,7 @@ def mutate(text: bytes, chance: random.Random) -> bytes:
     """One to four random damages."""
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         text = chance.choice(_DAMAGES)(text, chance)
-    return gzip.compress(text, 1) if chance.random() < 0.15 else text
+    return gzip.compress(text, 1, mtime=0) if chance.random() < 0.15 else text
 
 
 def _cut(text: bytes, chance: random.Random) -> bytes:
