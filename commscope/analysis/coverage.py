@@ -14,6 +14,7 @@ from commscope.analysis.names import where_match
 from commscope.schema import EventKind, Evidence, Phase, Source
 from commscope.trace import Gap, Int64, RankTrace
 
+_OF_DEVICES = frozenset({"nccl", "rccl", "hccl", "xccl", "mccl", "cncl"})  # backends that need one
 _METADATA = (str(Evidence.KERNEL_METADATA), str(Evidence.LAUNCH_METADATA), str(Evidence.RANGE))
 
 
@@ -23,7 +24,7 @@ def device_is_missing(trace: RankTrace) -> bool:
     if events.on_device().any():
         return False
     on_gpu = any(name.startswith(("nccl:", "rccl:")) for name in events.names)
-    return trace.backend in {"nccl", "rccl"} or on_gpu or bool(events.is_kind(EventKind.RUNTIME).any())
+    return trace.backend in _OF_DEVICES or on_gpu or bool(events.is_kind(EventKind.RUNTIME).any())
 
 
 def coverage_of(

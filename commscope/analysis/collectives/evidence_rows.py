@@ -56,17 +56,36 @@ def instance_sources(trace: RankTrace, launches: Int64) -> list[Sources]:
 
 
 def _calls_alone(events: Events, timed: list[Sources]) -> list[Sources]:
-    """Calls the host recorded of collectives whose work was not: records of other backends than gloo."""
+    """Calls the host recorded of collectives whose work was not: records of other backends than gloo.
+
+    Where there is no record, as before torch 2.2 and with backends that write none, an operator is the call.
+    """
     records = np.flatnonzero(
         events.is_kind(EventKind.OP) & where_name(events, lambda name: name == RECORD) & (events.comm_id >= 0)
     )
     told = [row for row in records.tolist() if _is_call(events, row)]
     claimed = {row for one in timed for row in (one.record, one.operator) if row >= 0}
     found = _surrounded(events, [((row,), row) for row in told])
+    if not timed:
+        found += _operators_alone(events, records)
     return [
         replace(one, is_call_only=True)
         for one in found
         if one.record not in claimed and one.operator not in claimed
+    ]
+
+
+def _operators_alone(events: Events, records: Int64) -> list[Sources]:
+    """Operators of c10d that no record speaks for."""
+    issuing = where_name(events, lambda name: name.startswith("c10d::") and op_kind(name) is not None)
+    operators = np.flatnonzero(events.is_kind(EventKind.OP) & issuing)
+    spoken_for = enclosing_rows(events, operators, records)
+    silent = np.setdiff1d(operators, spoken_for)
+    return [
+        replace(one, operator=row)
+        for row, one in zip(
+            silent.tolist(), _surrounded(events, [((row,), row) for row in silent.tolist()]), strict=True
+        )
     ]
 
 

@@ -44,6 +44,23 @@ def test_calls_are_counted_sized_and_matched_by_group_and_number(backend: str) -
     assert (analysis.matching.matched, analysis.matching.method) == (3, "group_seq")
 
 
+@pytest.mark.parametrize("backend", ["nccl", "hccl", "xccl"])
+def test_operators_without_any_record_are_calls_too(backend: str) -> None:
+    """As torch before 2.2 wrote them, and as backends do that write no records."""
+    shown = CommFacts(shapes=((256,),), dtypes=("float32",))
+    rows = [Row(0, 1000, EventKind.ANNOTATION, "ProfilerStep#0", MAIN)]
+    rows += [
+        Row(10 + 20 * k, 25 + 20 * k, EventKind.OP, "c10d::allreduce_", MAIN, facts=shown) for k in range(3)
+    ]
+    rows.append(Row(900, 950, EventKind.OP, "aten::mm", MAIN))
+    analysis = joined(*(trace_of(rows, rank=rank, backend=backend, world_size=2) for rank in (0, 1)))
+    assert analysis.instances["collective"].tolist() == ["all_reduce"] * 6
+    assert analysis.instances["payload_bytes"].tolist() == [1024] * 6
+    assert analysis.instances["is_call_only"].all()
+    assert analysis.clock is None
+    assert {"times_missing", "no_device_events"} <= {gap.code for gap in analysis.gaps}
+
+
 def test_their_times_are_not_told_and_tie_no_clock() -> None:
     analysis = joined(called(0, 3), called(1, 3))
     told = ["wait_ns", "transfer_ns", "lateness_ns", "culprit"]
