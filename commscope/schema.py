@@ -95,6 +95,26 @@ class Evidence(StrEnum):
     NAME = "name"
 
 
+class Proof(StrEnum):
+    """What proved that rows of several ranks are one collective. docs/matching.md has an example of each."""
+
+    COMMS_ID = "comms_id"  # one communicator id and count
+    GROUP_SEQ = "group_seq"  # one group and sequence number
+    STEP_ORDER = "step_order"  # the k-th of a step that all members mark
+    SIGNATURE = "signature"  # sequences aligned so that they end together
+    NEIGHBOURS = "neighbours"  # the place between two proved ones on one communicator
+    CHANNEL_ORDER = "channel_order"  # a channel is first in, first out
+
+
+class MembersBy(StrEnum):
+    """What told which ranks take part, surest first."""
+
+    RECORD = "record"  # the row names its group, or its peer
+    ELIMINATION = "elimination"  # one group, or one peer, is all it can be
+    CLOCKS = "clocks"  # of the run's groups the one whose members end with it on one clock
+    COUNTS = "counts"  # of the run's groups, or the peers, the only one with equal counts
+
+
 class Segment(StrEnum):
     """The exact partition of a rank's window."""
 
@@ -183,6 +203,8 @@ MATCH_COLUMNS = {
     "members": "Int64",  # ranks that take part
     "members_present": "Int64",  # those of them that were recorded
     "least_wait_ns": "Int64",  # the wait, or how long it was at least; null when unmatched
+    "proof": "str",  # Proof; null when unmatched
+    "members_by": "str",  # MembersBy; null when unmatched
 }
 
 

@@ -115,3 +115,4 @@ def test_a_record_closed_before_the_launch_speaks_for_its_operator(field_cases: 
     assert set(analysis.instances["payload_bytes"]) == {2 << 20}
     assert (set(analysis.instances["group"]), analysis.run.backend) == ({"0"}, "xccl")
     assert (analysis.matching.matched, analysis.matching.method) == (8, "group_seq")
+    assert "16 of 16 collectives carry metadata" in said("doctor", field_cases / "xpu_xccl")[1]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,15 @@ from commscope.analysis.clocks import clock_gaps, common_time, readings_ns, solv
 from commscope.analysis.critical_path import critical_paths
 from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps
 from commscope.analysis.joined import Joined
-from commscope.analysis.matching import Matched, match, renumbered, with_members, with_roles
+from commscope.analysis.matching import (
+    MEMBERS_BY,
+    PROOFS,
+    Matched,
+    match,
+    renumbered,
+    with_members,
+    with_roles,
+)
 from commscope.analysis.result import (
     Analysis,
     Clock,
@@ -50,8 +59,10 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     joined = _joined(table, ordered, run)
     present = tuple(one.rank for one in ordered)
     missing = tuple(sorted(set(range(run.world_size or 0)) - set(present)))
-    complete = completeness_of(joined.common, joined.instance, all_ranks=not missing)
-    waits = waits_of(joined.common, joined.instance, complete.is_whole, clocked=joined.clock is not None)
+    complete = completeness_of(joined.common, joined.found.instance, all_ranks=not missing)
+    waits = waits_of(
+        joined.common, joined.found.instance, complete.is_whole, clocked=joined.clock is not None
+    )
     instances = _table(table, joined, waits, complete)
     if run.world_size and not missing:
         instances = with_members(instances)
@@ -108,7 +119,7 @@ def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) ->
     return Joined(
         rows=rows,
         common=common,
-        instance=kept,
+        found=replace(found, instance=kept),
         matching=_counted(found, kept, found.refused | late),
         clock=solved.clock,
         contradicted=bool(len(solved.refused)) and bool(solved.refused.all()),
@@ -130,15 +141,32 @@ def _counted(found: Matched, instance: Int64, refused: np.ndarray) -> Matching:
     total = len(np.unique(found.number))
     proved = len(np.unique(instance[matched]))
     thrown = len(np.unique(found.number[refused & ~matched]))
-    method = found.methods[0] if len(found.methods) == 1 else "mixed" if found.methods else "none"
-    return Matching(
-        instances=total, matched=proved, unmatched=total - proved - thrown, refused=thrown, method=method
+    by_proof, by_members = (
+        _counts(codes, instance, words)
+        for codes, words in ((found.proof, PROOFS), (found.members_by, MEMBERS_BY))
     )
+    return Matching(
+        instances=total,
+        matched=proved,
+        unmatched=total - proved - thrown,
+        refused=thrown,
+        method=next(iter(by_proof)) if len(by_proof) == 1 else "mixed" if by_proof else "none",
+        by_proof=by_proof,
+        by_members=by_members,
+    )
+
+
+def _counts(codes: Int64, instance: Int64, words: Sequence[StrEnum]) -> dict[str, int]:
+    """Instances by what their rows' codes stand for."""
+    matched = np.flatnonzero(instance >= 0)
+    once = matched[np.unique(instance[matched], return_index=True)[1]]
+    counts = np.bincount(codes[once], minlength=len(words)).tolist()
+    return {str(word): count for word, count in zip(words, counts, strict=True) if count}
 
 
 def _table(table: pd.DataFrame, joined: Joined, waits: Waits, complete: Completeness) -> pd.DataFrame:
     """The instance table on the common clock with what the match tells; absent where unmatched."""
-    absent = joined.instance < 0
+    absent = joined.found.instance < 0
 
     def column(values: Int64) -> pd.Series:
         return _told(np.where(absent, ABSENT, values), table.index)
@@ -148,7 +176,7 @@ def _table(table: pd.DataFrame, joined: Joined, waits: Waits, complete: Complete
         start_ns=joined.common.start_ns,
         end_ns=joined.common.end_ns,
         issue_ns=issue.astype("Int64"),
-        instance=column(joined.instance),
+        instance=column(joined.found.instance),
         lateness_ns=column(waits.lateness_ns),
         wait_ns=column(waits.wait_ns),
         transfer_ns=column(waits.transfer_ns),
@@ -157,7 +185,15 @@ def _table(table: pd.DataFrame, joined: Joined, waits: Waits, complete: Complete
         members=_told(complete.members, table.index),
         members_present=_told(complete.present, table.index),
         least_wait_ns=column(waits.least_wait_ns),
+        proof=_words(np.where(absent, ABSENT, joined.found.proof), PROOFS, table.index),
+        members_by=_words(np.where(absent, ABSENT, joined.found.members_by), MEMBERS_BY, table.index),
     )
+
+
+def _words(codes: Int64, words: Sequence[StrEnum], index: pd.Index) -> pd.Series:
+    """What codes stand for, null where the code is negative."""
+    told = [None if code < 0 else str(words[code]) for code in codes.tolist()]
+    return pd.Series(told, index=index, dtype="str")
 
 
 def _told(values: Int64, index: pd.Index) -> pd.Series:

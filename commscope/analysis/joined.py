@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commscope.analysis.matching import Matched
 from commscope.analysis.result import Clock, Matching
 from commscope.analysis.rows import Members, Rows
-from commscope.trace import Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Joined:
 
     rows: Rows  # on the ranks' own clocks
     common: Rows
-    instance: Int64
+    found: Matched  # without what the clock refuses
     matching: Matching
     clock: Clock | None
     contradicted: bool  # rows were matched but no clock allows any of it

@@ -123,7 +123,9 @@ class Matching:
     matched: int
     unmatched: int
     refused: int
-    method: str  # comms_id | group_seq | step_order | signature | neighbours | channel_order | mixed | none
+    method: str  # schema.Proof, or mixed | none
+    by_proof: dict[str, int] = field(default_factory=dict)  # schema.Proof -> matched instances
+    by_members: dict[str, int] = field(default_factory=dict)  # schema.MembersBy -> matched instances
 
 
 @dataclass(frozen=True, slots=True)

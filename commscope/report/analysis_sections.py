@@ -19,6 +19,7 @@ from commscope.analysis.summary import (
 )
 from commscope.analysis.waits import cause_words
 from commscope.report.held_back import held_back
+from commscope.report.matched import matched_words
 from commscope.report.sections import Section, cut
 from commscope.schema import Phase
 from commscope.trace import Gap, Layout
@@ -194,12 +195,9 @@ def _moved(analysis: Analysis, window: str) -> Section | None:
     if not totals["unknown_ns"].any():
         cells = [{name: cell for name, cell in one.items() if name != "not told"} for one in cells]
     columns, rows = tuple(cells[0]), [tuple(one.values()) for one in cells]
-    matching = analysis.matching
-    told = (
-        f"{matching.matched} of {matching.instances} instances matched over the ranks by {matching.method}, "
-        f"{matching.unmatched} unmatched, {matching.refused} refused."
+    return Section(
+        "What moved, mean per rank", (matched_words(analysis.matching),), cut(columns, rows, MOST_COLLECTIVES)
     )
-    return Section("What moved, mean per rank", (told,), cut(columns, rows, MOST_COLLECTIVES))
 
 
 def _moved_cells(row: Mapping[Hashable, Any], ranks: int) -> dict[str, str]:

@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from commscope.analysis.matching.match import Matched, match, renumbered
 from commscope.analysis.matching.members import with_members, with_roles
+from commscope.analysis.matching.state import MEMBERS_BY, PROOFS
 
-__all__ = ["Matched", "match", "renumbered", "with_members", "with_roles"]
+__all__ = ["MEMBERS_BY", "PROOFS", "Matched", "match", "renumbered", "with_members", "with_roles"]

@@ -19,7 +19,7 @@ from commscope.analysis.alignment.tracks import IS_ROOTED
 from commscope.analysis.matching.places import signatures
 from commscope.analysis.matching.recorded_keys import numbered
 from commscope.analysis.rows import ABSENT, Members, Rows
-from commscope.trace import Int64
+from commscope.trace import Int64, Mask
 from commscope.units import NS_PER_US
 
 FEWEST_ROWS = 3
@@ -37,8 +37,10 @@ class _Alike:
     end_ns: Int64
 
 
-def owners_by_lane(rows: Rows, here: Int64, candidates: Sequence[Members], known: Known) -> Int64:
-    """By row of `here`: the candidate its lane works for, -1 where that is open."""
+def owners_by_lane(
+    rows: Rows, here: Int64, candidates: Sequence[Members], known: Known
+) -> tuple[Int64, Mask]:
+    """By row of `here`: the candidate its lane works for, -1 where that is open, and whether counts told."""
     owner = np.full(len(here), ABSENT, dtype=np.int64)
     even = here[~IS_ROOTED[rows.kind[here]]]
     code = signatures(rows)
@@ -54,10 +56,11 @@ def owners_by_lane(rows: Rows, here: Int64, candidates: Sequence[Members], known
         elif best < NEVER:
             options[lane] = [n for n, gap in zip(possible, gaps, strict=True) if gap < NEVER]
     lanes = _Lanes(rows, here, numbered(rows.step, code)[here], candidates)
+    by_clocks = owner >= 0
     while True:
         filled = _by_counts(lanes, owner, options)
         if np.array_equal(filled, owner):
-            return _settled(lanes, owner)
+            return _settled(lanes, owner), ~by_clocks & (owner >= 0)
         owner = filled
 
 

@@ -3,7 +3,8 @@
 In this order, each for what the ones before left open: Comms Id; (group, sequence number); the place in a
 step, where all members have equally many; alignment of the ranks' signature sequences; the place between two
 neighbours that are matched; sends and receives by the order on their channel. Bare order over a whole capture
-is never used. An instance counts as matched when every present member has it.
+is never used. An instance counts as matched when every present member has it. Clocks are the check: where
+they refute one of those that a count proved together, the count was wrong, and all of them fall.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from commscope.analysis.alignment.cluster import Known, cluster
 from commscope.analysis.alignment.tracks import IS_ROOTED, track_of
 from commscope.analysis.clocks import solve_clock
 from commscope.analysis.matching.doubt import could_be_another
+from commscope.analysis.matching.peers import RECV
 from commscope.analysis.matching.places import (
     by_place,
     frames_between,
@@ -34,12 +36,11 @@ from commscope.analysis.matching.recorded_keys import (
     numbered,
     shares_its_label,
 )
-from commscope.analysis.matching.send_recv import RECV, pair_up
+from commscope.analysis.matching.send_recv import pair_up
+from commscope.analysis.matching.state import PROOFS, Found, State, merged, nothing, withdrawn
 from commscope.analysis.rows import ABSENT, Members, Rows
+from commscope.schema import Proof
 from commscope.trace import Int64, Mask
-
-COMMS_ID, GROUP_SEQ, SIGNATURE = "comms_id", "group_seq", "signature"
-STEP_ORDER, NEIGHBOURS, CHANNEL_ORDER = "step_order", "neighbours", "channel_order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,75 +52,53 @@ class Matched:
     instance: Int64
     number: Int64
     refused: Mask  # by row: a pairing was found and thrown away
-    methods: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What the stages have found so far. Arrays by row."""
-
-    number: Int64
-    proved: Mask
-    refused: Mask
-    methods: tuple[str, ...] = ()
+    proof: Int64  # index in PROOFS, -1 where unmatched
+    members_by: Int64  # index in MEMBERS_BY: what told who takes part
 
     @property
-    def instance(self) -> Int64:
-        return np.where(self.proved, self.number, ABSENT)
+    def methods(self) -> tuple[str, ...]:
+        """The proofs in use."""
+        return tuple(str(PROOFS[code]) for code in np.unique(self.proof[self.instance >= 0]))
 
 
 def match(rows: Rows, sets: Sequence[Members], hosts: Mapping[int, str | None]) -> Matched:
     """Match rows of all ranks; `sets` are the process groups' members as far as the run names them."""
-    count = len(rows)
-    state = _State(
-        np.full(count, ABSENT, dtype=np.int64), np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    )
-    state = _by_key(rows, state, by_comms_id(rows), COMMS_ID)
-    state = _by_key(rows, state, np.where(state.proved, ABSENT, by_group_and_seq(rows)), GROUP_SEQ)
+    state = nothing(len(rows))
+    state = _by_key(rows, state, by_comms_id(rows), Proof.COMMS_ID)
+    state = _by_key(rows, state, np.where(state.proved, ABSENT, by_group_and_seq(rows)), Proof.GROUP_SEQ)
     state = _by_signature(rows, state, sets, hosts)
     state = _by_pairs(rows, state, sets, hosts)
     return Matched(
         instance=renumbered(rows, state.instance),
         number=_with_the_rest(rows, state.number),
         refused=state.refused & ~state.proved,
-        methods=state.methods,
+        proof=state.proof,
+        members_by=_weakest(state),
     )
 
 
-def _by_key(rows: Rows, state: _State, key: Int64, method: str) -> _State:
+def _weakest(state: State) -> Int64:
+    """What told the members of each row's instance: the least sure of what told it of one of them."""
+    told = np.flatnonzero(state.proved)
+    least = np.zeros(int(state.number.max(initial=ABSENT)) + 1, dtype=np.int64)
+    np.maximum.at(least, state.number[told], state.members_by[told])
+    weakest = np.full(len(state.number), ABSENT, dtype=np.int64)
+    weakest[told] = least[state.number[told]]
+    return weakest
+
+
+def _by_key(rows: Rows, state: State, key: Int64, proof: Proof) -> State:
     """Take the keys whose rows agree and are complete."""
     number = apart(rows, key)
-    if not (number >= 0).any():
+    told = np.flatnonzero(number >= 0)
+    if not len(told):
         return state
     wrong = contradicts(rows, number)
-    return _taken(state, rows, number, (method, wrong))
-
-
-def _taken(state: _State, rows: Rows, number: Int64, proof: tuple[str, Mask]) -> _State:
-    """The state with the instances of `number` (-1: not spoken of) that are complete and agree."""
-    method, wrong = proof
-    told = np.flatnonzero(number >= 0)
     complete = _complete(rows, number, len(wrong))
-    good = np.zeros(len(number), dtype=np.bool_)
-    bad = good.copy()
+    good, bad = (np.zeros(len(number), dtype=np.bool_) for _ in range(2))
     good[told] = complete[number[told]] & ~wrong[number[told]]
     bad[told] = wrong[number[told]]
-    return _merged(state, number, good, bad, method)
-
-
-def _found(state: _State, number: Int64, proof: tuple[str, Mask]) -> _State:
-    """The state with the instances of `number` (-1: not spoken of), which all members have, that agree."""
-    method, wrong = proof
-    told = number >= 0
-    bad = told & np.append(wrong, False)[number]  # -1 is the last: nothing
-    return _merged(state, number, told & ~bad, bad, method)
-
-
-def _merged(state: _State, number: Int64, good: Mask, bad: Mask, method: str) -> _State:
-    fresh = (number >= 0) & ~state.proved
-    merged = np.where(fresh, number + int(state.number.max(initial=-1)) + 1, state.number)
-    methods = _with(state.methods, method, used=bool(good.any()))
-    return _State(merged, state.proved | good, state.refused | bad, methods)
+    return merged(state, Found(proof, number, good, bad))
 
 
 def _complete(rows: Rows, number: Int64, count: int) -> Mask:
@@ -149,8 +128,8 @@ def _members_present(rows: Rows) -> Int64:
 
 
 def _by_signature(
-    rows: Rows, state: _State, sets: Sequence[Members], hosts: Mapping[int, str | None]
-) -> _State:
+    rows: Rows, state: State, sets: Sequence[Members], hosts: Mapping[int, str | None]
+) -> State:
     """Place and align what carries no usable key, the largest group first, each helped by the clocks the
     ones before it solved.
     """
@@ -161,8 +140,13 @@ def _by_signature(
     known = _known(rows, state, hosts)
     signature = signatures(rows)
     pools = pools_of(rows, np.flatnonzero(todo), sets, known)
+    members_by = state.members_by.copy()
+    for pool in pools:
+        members_by[pool.row] = pool.members_by
+    state = replace(state, members_by=members_by)
     for pool in pools:
         state = _placed(rows, state, pool, signature)
+    state = _unrefuted(rows, state, hosts)
     for pool in pools:
         state = _aligned(rows, state, pool, hosts)
     for pool in pools:
@@ -170,25 +154,45 @@ def _by_signature(
     return state
 
 
-def _placed(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
+def _placed(rows: Rows, state: State, pool: Pool, signature: Int64) -> State:
     """The k-th of a step is the k-th on every member, where all have equally many."""
     sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
-    number = by_place(rows, sides, step_frames(rows), signature)
-    return _found(state, number, (STEP_ORDER, contradicts(rows, number)))
+    found = by_place(rows, sides, step_frames(rows), signature)
+    bad = _rows_of(found.number, contradicts(rows, found.number))
+    good = (found.number >= 0) & ~bad
+    return merged(state, Found(Proof.STEP_ORDER, found.number, good, bad, found.together))
 
 
-def _between(rows: Rows, state: _State, pool: Pool, signature: Int64) -> _State:
+def _rows_of(number: Int64, chosen: Mask) -> Mask:
+    """The rows of chosen numbers; -1 is none."""
+    rows: Mask = (number >= 0) & np.append(chosen, False)[number]
+    return rows
+
+
+def _unrefuted(rows: Rows, state: State, hosts: Mapping[int, str | None]) -> State:
+    """Without what one count proved together with something that no clock allows."""
+    if not (state.together >= 0).any():
+        return state
+    instance = _instance(state)
+    refused = _rows_of(instance, solve_clock(rows, instance, hosts).refused)
+    fallen = np.unique(state.together[refused & (state.together >= 0)])
+    return withdrawn(state, np.isin(state.together, fallen)) if len(fallen) else state
+
+
+def _between(rows: Rows, state: State, pool: Pool, signature: Int64) -> State:
     """On one communicator the predecessor and the successor of an instance are the same on all members."""
     if state.proved[pool.row].all():
         return state
     sides = [side_of(rows, pool.row[rows.rank[pool.row] == rank]) for rank in pool.ranks]
-    number = by_place(rows, sides, frames_between(rows, sides, state.instance, signature), signature)
-    number = np.where(in_full_steps(rows, signature), number, ABSENT)
+    frames = frames_between(rows, sides, state.instance, signature)
+    found = by_place(rows, sides, frames, signature)
+    number = np.where(in_full_steps(rows, signature), found.number, ABSENT)
     wrong = contradicts(rows, number)
-    return _found(state, number, (NEIGHBOURS, wrong | _in_several_steps(rows, number, len(wrong))))
+    bad = _rows_of(number, wrong | _in_several_steps(rows, number, len(wrong)))
+    return merged(state, Found(Proof.NEIGHBOURS, number, (number >= 0) & ~bad, bad, found.together))
 
 
-def _aligned(rows: Rows, state: _State, pool: Pool, hosts: Mapping[int, str | None]) -> _State:
+def _aligned(rows: Rows, state: State, pool: Pool, hosts: Mapping[int, str | None]) -> State:
     """What ends together, of the rows still open; from a root, or into one, nothing need even overlap."""
     open_rows = pool.row[~state.proved[pool.row] & ~IS_ROOTED[rows.kind[pool.row]]]
     if not all((rows.rank[open_rows] == rank).any() for rank in pool.ranks):
@@ -198,20 +202,14 @@ def _aligned(rows: Rows, state: _State, pool: Pool, hosts: Mapping[int, str | No
     number = np.full(len(rows), ABSENT, dtype=np.int64)
     number[found.row] = found.number
     complete = np.bincount(found.number) == len(pool.ranks)
-    merged = state.number.copy()
-    merged[found.row] = found.number + int(state.number.max(initial=-1)) + 1
     good = complete & ~contradicts(rows, number) & ~_in_several_steps(rows, number, len(complete))
-    methods = _with(state.methods, SIGNATURE, used=bool(good.any()))
-    proved = state.proved.copy()
-    proved[found.row] = good[found.number]
-    aligned = _State(merged, proved, state.refused, methods)
+    none = np.zeros(len(rows), dtype=np.bool_)
+    aligned = merged(state, Found(Proof.SIGNATURE, number, _rows_of(number, good), none))
     if complete.all():
         return aligned
     # on the clock that they themselves give, what stayed alone may turn out to fit as well
     sure = good & ~could_be_another(rows, number, complete, _known(rows, aligned, hosts))
-    proved = state.proved.copy()
-    proved[found.row] = sure[found.number]
-    return replace(aligned, proved=proved)
+    return merged(state, Found(Proof.SIGNATURE, number, _rows_of(number, sure), none))
 
 
 def _in_several_steps(rows: Rows, number: Int64, count: int) -> Mask:
@@ -224,25 +222,30 @@ def _in_several_steps(rows: Rows, number: Int64, count: int) -> Mask:
     return several
 
 
-def _with(methods: tuple[str, ...], method: str, *, used: bool) -> tuple[str, ...]:
-    return (*methods, method) if used and method not in methods else methods
-
-
-def _by_pairs(rows: Rows, state: _State, sets: Sequence[Members], hosts: Mapping[int, str | None]) -> _State:
+def _by_pairs(rows: Rows, state: State, sets: Sequence[Members], hosts: Mapping[int, str | None]) -> State:
     """Sends with their receives."""
     if not rows.is_p2p.any():
         return state
-    number = pair_up(rows, sets, _known(rows, state, hosts), state.instance)
-    number = np.where(np.isin(number, number[~rows.is_timed]), ABSENT, number)
-    paired = number >= 0
-    merged = np.where(paired, number + int(state.number.max(initial=-1)) + 1, state.number)
-    methods = _with(state.methods, CHANNEL_ORDER, used=bool(paired.any()))
-    return _State(merged, state.proved | paired, state.refused, methods)
+    found = pair_up(rows, sets, _known(rows, state, hosts), state.instance)
+    number = np.where(np.isin(found.number, found.number[~rows.is_timed]), ABSENT, found.number)
+    state = replace(state, members_by=np.where(rows.is_p2p, found.members_by, state.members_by))
+    none = np.zeros(len(rows), dtype=np.bool_)
+    for proof, chosen in (
+        (Proof.CHANNEL_ORDER, ~found.ends_together),
+        (Proof.SIGNATURE, found.ends_together),
+    ):
+        taken = np.where(chosen, number, ABSENT)
+        state = merged(state, Found(proof, taken, taken >= 0, none, found.together))
+    return _unrefuted(rows, state, hosts)
 
 
-def _known(rows: Rows, state: _State, hosts: Mapping[int, str | None]) -> Known:
-    instance = numbered(np.where(state.proved, 0, ABSENT), state.number)
-    solved = solve_clock(rows, instance, hosts)
+def _instance(state: State) -> Int64:
+    """Proved instances numbered without a hole, -1 elsewhere."""
+    return numbered(np.where(state.proved, 0, ABSENT), state.number)
+
+
+def _known(rows: Rows, state: State, hosts: Mapping[int, str | None]) -> Known:
+    solved = solve_clock(rows, _instance(state), hosts)
     offsets = {} if solved.clock is None else solved.clock.offsets_ns
     component = {} if solved.clock is None else solved.component
     residual_ns = 0 if solved.clock is None else solved.clock.residual_ns
@@ -281,6 +284,6 @@ def _with_the_rest(rows: Rows, number: Int64) -> Int64:
     s, r, d = signature[order], rows.rank[rest][order], direction[order]
     first = np.r_[True, (s[1:] != s[:-1]) | (r[1:] != r[:-1]) | (d[1:] != d[:-1])]
     nth = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    merged = number.copy()
-    merged[rest[order]] = numbered(s, nth) + int(number.max(initial=-1)) + 1
-    return merged
+    completed = number.copy()
+    completed[rest[order]] = numbered(s, nth) + int(number.max(initial=-1)) + 1
+    return completed

@@ -86,11 +86,21 @@ def in_full_steps(rows: Rows, signature: Int64) -> Mask:
     return full
 
 
-def by_place(rows: Rows, sides: Sequence[Side], frames: Frames, signature: Int64) -> Int64:
-    """A number for each row whose place proves it, equal for one instance; -1 elsewhere."""
-    number = np.full(len(rows), ABSENT, dtype=np.int64)
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """By row, -1 where place proves nothing: a number equal for one instance, and one equal for all that the
+    same count proves: a row too many or too few among them, and none is.
+    """
+
+    number: Int64
+    together: Int64
+
+
+def by_place(rows: Rows, sides: Sequence[Side], frames: Frames, signature: Int64) -> Placed:
+    """The rows whose place proves them."""
+    number, together = (np.full(len(rows), ABSENT, dtype=np.int64) for _ in range(2))
     if len(sides) < 2 or any(len(side.row) == 0 for side in sides):
-        return number
+        return Placed(number, together)
     row = np.concatenate([side.row for side in sides])
     member = np.repeat(np.arange(len(sides)), [len(side.row) for side in sides])
     inside = frames.code[row] >= 0
@@ -102,7 +112,8 @@ def by_place(rows: Rows, sides: Sequence[Side], frames: Frames, signature: Int64
         proved &= ~_crossed((row, member, len(sides)), frames, same)
     nth = _nth(cell, member)
     number[row[proved]] = numbered(cell[proved], nth[proved])
-    return number
+    together[row[proved]] = cell[proved]
+    return Placed(number, together)
 
 
 def _completed(rows: Rows, placed: tuple[Int64, Int64, int], frames: Frames, signature: Int64) -> Int64:

@@ -16,7 +16,9 @@ import numpy as np
 from commscope.analysis.alignment.cluster import Known, cluster
 from commscope.analysis.alignment.tracks import track_of
 from commscope.analysis.matching.lanes import owners_by_lane
+from commscope.analysis.matching.state import MEMBERS_BY
 from commscope.analysis.rows import ABSENT, Members, Rows
+from commscope.schema import MembersBy
 from commscope.trace import Int64
 
 MOST_COVERS = 32
@@ -30,6 +32,7 @@ class Pool:
 
     ranks: Members
     row: Int64
+    members_by: Int64  # by row of `row`: index in MEMBERS_BY
 
 
 def pools_of(rows: Rows, todo: Int64, sets: Sequence[Members], known: Known) -> list[Pool]:
@@ -40,11 +43,15 @@ def pools_of(rows: Rows, todo: Int64, sets: Sequence[Members], known: Known) -> 
         here = todo[rows.label[todo] == label]
         code = rows.members[here[0]] if label >= 0 else ABSENT
         if code >= 0:
-            pools.append(Pool(_among(rows.member_sets[code], present), here))
+            pools.append(_pool(_among(rows.member_sets[code], present), here, MembersBy.RECORD))
         else:
             pools.extend(_divided(rows, here, sets, known))
     usable = [pool for pool in pools if len(pool.ranks) > 1 and len(pool.row)]
     return sorted(usable, key=lambda pool: -len(pool.row))
+
+
+def _pool(ranks: Members, row: Int64, told_by: MembersBy) -> Pool:
+    return Pool(ranks, row, np.full(len(row), MEMBERS_BY.index(told_by)))
 
 
 def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> list[Pool]:
@@ -52,15 +59,17 @@ def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> 
     ranks = tuple(np.unique(rows.rank[here]).tolist())
     candidates = _candidates(ranks, sets, int(rows.size[here].max()))
     if candidates == [ranks]:
-        return [Pool(ranks, here)]
+        return [_pool(ranks, here, MembersBy.ELIMINATION)]
     owner = np.full(len(rows), ABSENT, dtype=np.int64)  # row -> candidate
-    owner[here] = owners_by_lane(rows, here, candidates, known)
+    owner[here], by_counts = owners_by_lane(rows, here, candidates, known)
+    told_by = np.where(by_counts, MEMBERS_BY.index(MembersBy.COUNTS), MEMBERS_BY.index(MembersBy.CLOCKS))
     left = here[owner[here] < 0]
     for chosen in (one for one in _signatures(rows, left) if not _of_several(rows, one)):
         for candidate, taken in _best_cover(rows, chosen, candidates, known):
             owner[taken] = candidate
     owner[here] = _by_lane(rows.lane[here], owner[here])
-    return [Pool(members, here[owner[here] == n]) for n, members in enumerate(candidates)]
+    mine = [owner[here] == n for n in range(len(candidates))]
+    return [Pool(members, here[own], told_by[own]) for members, own in zip(candidates, mine, strict=True)]
 
 
 def _of_several(rows: Rows, chosen: Int64) -> bool:

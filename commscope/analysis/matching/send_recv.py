@@ -3,48 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from commscope.analysis.alignment.cluster import Known
 from commscope.analysis.alignment.offsets import align, at_offset
 from commscope.analysis.alignment.tracks import Track, alike, track_of
+from commscope.analysis.matching.peers import BOTH, OPPOSITE, RECV, SEND, peers_of
 from commscope.analysis.matching.places import Side, by_place, side_of, signatures, step_frames
-from commscope.analysis.rows import ABSENT, KINDS, Members, Rows
-from commscope.schema import Collective
-from commscope.trace import Int64
+from commscope.analysis.rows import ABSENT, Members, Rows
+from commscope.trace import Int64, Mask
 
-SEND, RECV = KINDS.index(Collective.SEND), KINDS.index(Collective.RECV)
-BOTH = KINDS.index(Collective.SEND_RECV)
 _NONE = np.empty(0, dtype=np.int64)
 
 
-def pair_up(rows: Rows, sets: Sequence[Members], known: Known, instance: Int64) -> Int64:
-    """A number for each row that was paired, equal for both sides, -1 elsewhere; `instance` is what is
-    matched so far, `sets` the run's groups.
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """By row: a number equal for both sides (-1: not paired), and how they were found."""
+
+    number: Int64
+    together: Int64  # equal where one count proved all of them, -1 elsewhere
+    ends_together: Mask  # paired since they end together, not by the order on their channel
+    members_by: Int64  # what told the other side: index in MEMBERS_BY
+
+
+def pair_up(rows: Rows, sets: Sequence[Members], known: Known, instance: Int64) -> Pairs:
+    """Sends with their receives; `instance` is what is matched so far, `sets` the run's groups.
 
     A channel (source, destination, tag) is first in, first out: within a step, or between two collectives
     that both ranks share, the n-th send is the n-th receive. A send may end before its receive is posted:
     overlap in time is asked only where order tells nothing, and never of records that end with the posting.
     """
-    number = np.full(len(rows), ABSENT, dtype=np.int64)
-    peer, signature = _peers(rows, sets), signatures(rows)
+    number, together = (np.full(len(rows), ABSENT, dtype=np.int64) for _ in range(2))
+    by_ends = np.zeros(len(rows), dtype=np.bool_)
+    peers, signature = peers_of(rows, sets), signatures(rows)
+    peer = peers.rank
     for source, target, kind in _channels(rows, peer):
-        other = {SEND: RECV, BOTH: BOTH}[kind]
+        other = OPPOSITE[kind]
         mine = np.flatnonzero((rows.rank == source) & (peer == target) & (rows.kind == kind))
         yours = np.flatnonzero((rows.rank == target) & (peer == source) & (rows.kind == other))
         sides = [side_of(rows, mine), side_of(rows, yours)]
-        found = by_place(rows, sides, step_frames(rows), signature)
-        left = [_side(rows, chosen[found[chosen] < 0]) for chosen in (mine, yours)]
-        for i, j in (
-            _pairs_of(found, sides),
-            _in_step(rows, instance, *left),
-            _aligned(rows, known, *left),
+        placed = by_place(rows, sides, step_frames(rows), signature)
+        told = placed.together >= 0
+        together[told] = placed.together[told] + int(together.max(initial=ABSENT)) + 1
+        left = [_side(rows, chosen[placed.number[chosen] < 0]) for chosen in (mine, yours)]
+        for (i, j), ended in (
+            (_pairs_of(placed.number, sides), False),
+            (_in_step(rows, instance, *left), False),
+            (_aligned(rows, known, *left), True),
         ):
             free = (number[i] < 0) & (number[j] < 0)
             number[i[free]] = number[j[free]] = int(number.max(initial=-1)) + 1 + np.arange(int(free.sum()))
-    return number
+            by_ends[i[free]] = by_ends[j[free]] = ended
+    return Pairs(number, together, by_ends, peers.members_by)
 
 
 def _pairs_of(found: Int64, sides: Sequence[Side]) -> tuple[Int64, Int64]:
@@ -101,28 +113,6 @@ def _run_in_step(rows: Rows, instance: Int64, mine: Track, yours: Track) -> bool
         frames.append(np.searchsorted(begun, side.start_ns))
     order = np.arange(len(mine))
     return bool(np.array_equal(frames[0], frames[1]) and alike(mine, order, yours, order).all())
-
-
-def _peers(rows: Rows, sets: Sequence[Members]) -> Int64:
-    """The other side: as recorded; by its rank inside the one group it can be; or the other of two."""
-    peer = rows.peer.copy()
-    present = tuple(np.unique(rows.rank).tolist())
-    for row in np.flatnonzero(rows.is_p2p & (peer < 0)).tolist():
-        found = _possible(rows, row, sets, present)
-        if len(found) == 1:
-            peer[row] = found.pop()
-    return peer
-
-
-def _possible(rows: Rows, row: int, sets: Sequence[Members], present: Members) -> set[int]:
-    """The ranks a row's other side can be."""
-    rank, code, place = int(rows.rank[row]), rows.members[row], int(rows.place[row])
-    groups = [rows.member_sets[code]] if code >= 0 else [one for one in sets if rank in one]
-    groups = [one for one in groups if rows.size[row] in (ABSENT, len(one))]
-    if place >= 0 and groups:
-        return {one[place] for one in groups if place < len(one)} - {rank}
-    members = rows.member_sets[code] if code >= 0 else present
-    return set(members) - {rank} if rows.size[row] in (ABSENT, 2) else set()
 
 
 def _channels(rows: Rows, peer: Int64) -> list[tuple[int, int, int]]:

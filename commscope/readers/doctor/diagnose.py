@@ -34,7 +34,7 @@ def diagnose(run: Run, ranks: Sequence[RankHealth]) -> tuple[Finding, ...]:
         of_events.launched(ranks),
         of_events.told(ranks),
         of_events.counts(ranks),
-        *evidence(ranks, tuple(run.info.clocks)),
+        *evidence(ranks, run.info),
         of_events.clocks(ranks),
         of_events.order(ranks),
         *_gaps(run, ranks),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from commscope.readers.doctor.offers import NOT_COLLECTIVES, Offers, offers_of
 from commscope.readers.names.kernels import LONGEST_NAME, talk_of
 from commscope.readers.names.phases import BACKWARD_NODE, spoken_phase
 from commscope.readers.names.steps import steps_among
@@ -20,7 +21,6 @@ from commscope.trace import Events, Gap, Int64, Mask, RankTrace
 _OUR_RANGE = re.compile(COLLECTIVE_RANGE)
 _HOST_WORK = re.compile(r"(?:gloo|nccl|rccl|ucc|mpi):\w+\Z")
 _GLOO_WORK = re.compile(r"gloo:\w+\Z")
-_NOT_COLLECTIVES = frozenset({"wait", "init", "coalesced"})
 # torch writes whole records only from 2.4 on; each later key has its release
 # (torch/csrc/distributed/c10d/ParamCommsUtils.hpp).
 GENERATIONS = ("unknown", "2.1 or older", "2.2 or 2.3", "2.4 to 2.11", "2.12", "2.13 or newer")
@@ -64,6 +64,7 @@ class RankHealth:
     overlapping: int = 0  # kernels that overlap another on their own stream
     gaps: tuple[Gap, ...] = ()
     silent_nccl: int = 0  # kernels of NCCL without metadata; those of other libraries never carry any
+    offers: Offers = field(default_factory=Offers)
 
 
 def _of_nccl(events: Events) -> Mask:
@@ -105,6 +106,7 @@ def health_of(trace: RankTrace) -> RankHealth:
         overlapping=_overlapping(events, kernels),
         gaps=trace.gaps,
         silent_nccl=int((talks & ~told & _of_nccl(events)).sum()),
+        offers=offers_of(events),
     )
 
 
@@ -177,7 +179,7 @@ def _records(events: Events) -> Mask:
     """The host's records of collectives that move something between ranks."""
     told = [
         facts.collective is not None
-        and facts.collective not in _NOT_COLLECTIVES
+        and facts.collective not in NOT_COLLECTIVES
         and facts.in_elements is not None
         and facts.group_size != 1
         for facts in events.comms
@@ -188,16 +190,32 @@ def _records(events: Events) -> Mask:
 
 
 def _has_metadata(events: Events) -> Mask:
-    """Events with facts of their own, and those launched by a record with facts."""
+    """Events with facts of their own, and those launched by a record with facts, or by its operator."""
     whole = [facts.collective is not None and facts.in_elements is not None for facts in events.comms]
     if not whole:
         return np.zeros(len(events), dtype=bool)
     own = (events.comm_id >= 0) & np.array(whole, dtype=bool)[np.maximum(events.comm_id, 0)]
-    ids = events.external_id[own & events.is_kind(EventKind.OP) & (events.external_id >= 0)]
+    records = own & events.is_kind(EventKind.OP)
+    speaking = records | _around(events, records)
+    ids = events.external_id[speaking & (events.external_id >= 0)]
     linked = np.isin(events.external_id, ids) & (events.external_id >= 0)
     called = events.correlation[linked & (events.correlation >= 0)]
     told: Mask = own | linked | np.isin(events.correlation, called)
     return told
+
+
+def _around(events: Events, records: Mask) -> Mask:
+    """Operators of c10d with a record inside: some backends close it before they launch."""
+    named = np.array([name.startswith("c10d::") for name in events.names], dtype=bool)
+    operators = np.flatnonzero(events.is_kind(EventKind.OP) & named[events.name_id])
+    around = np.zeros(len(events), dtype=bool)
+    for lane in np.unique(events.lane_id[operators]).tolist():
+        mine = operators[events.lane_id[operators] == lane]
+        inside = np.flatnonzero(records & (events.lane_id == lane))
+        last = np.searchsorted(events.start_ns[mine], events.start_ns[inside], side="right") - 1
+        held = mine[np.maximum(last, 0)]
+        around[held[(last >= 0) & (events.end_ns[held] >= events.end_ns[inside])]] = True
+    return around
 
 
 def _launches(events: Events, kernels: Mask) -> tuple[Int64, Mask]:
@@ -228,7 +246,7 @@ def _collectives(events: Events) -> dict[str, int]:
     """Host records of collectives by kind: of metadata, else the ranges around the work."""
     rows = np.flatnonzero((events.comm_id >= 0) & events.is_kind(EventKind.OP))
     spoken = [events.comms[events.comm_id[row]].collective for row in rows.tolist()]
-    counts = Counter(kind for kind in spoken if kind is not None and kind not in _NOT_COLLECTIVES)
+    counts = Counter(kind for kind in spoken if kind is not None and kind not in NOT_COLLECTIVES)
     if not counts:
         rows = np.flatnonzero(events.is_kind(EventKind.ANNOTATION) & _named(events, _HOST_WORK))
         counts = Counter(events.name(row).partition(":")[2] for row in rows.tolist())

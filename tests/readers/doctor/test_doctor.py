@@ -171,9 +171,36 @@ def test_our_own_ranges_count_as_metadata_on_gloo(tmp_path: Path) -> None:
 
 def test_what_matching_can_stand_on_is_told(tmp_path: Path) -> None:
     found = findings(tmp_path, HEALTHY, HEALTHY)
-    said = found["evidence"].message
-    assert said == "matching can stand on group and sequence number, the place in 1 step that all ranks mark"
-    assert found["evidence"].facts == {"group_and_sequence": True, "common_steps": 1, "clocks_read": 0}
+    assert found["evidence"].message == "matching can stand on the place in 1 step that all ranks mark"
+    assert found["evidence"].facts == {
+        "group_and_sequence": False, "common_steps": 1, "clocks_read": 0, "comms_id": False, "messages": 0,
+        "messages_addressed": 0, "groups": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"), [({"Seq": 7}, "group and sequence number"), ({"Comms Id": "81"}, "Comms Id")]
+)
+def test_numbers_of_the_record_are_evidence_only_where_they_stand(
+    tmp_path: Path, facts: dict[str, object], said: str
+) -> None:
+    told = [{**one, "args": {**one["args"], **facts}} if one["name"] == "record_param_comms" else one for one in HEALTHY]  # type: ignore[dict-item]  # fmt: skip
+    assert said in findings(tmp_path, told, told)["evidence"].message
+    assert said not in findings(tmp_path, told, HEALTHY)["evidence"].message
+
+
+@pytest.mark.parametrize(("concrete", "addressed"), [(["", "", "1", "0"], 2), ([], 0)])
+def test_messages_are_ordered_by_channel_only_where_they_name_their_other_side(
+    tmp_path: Path, concrete: list[str], addressed: int
+) -> None:
+    sends = [
+        op("ProfilerStep#4", 0, 100, cat="user_annotation"),
+        op("c10d::send", 2, 4, Input_Dims=[[[8]], [], [], []], Concrete_Inputs=concrete),
+        op("gloo:send", 3, 2, cat="user_annotation", tid=8),
+    ]
+    found = findings(tmp_path, sends, sends)["evidence"]
+    assert found.facts["messages_addressed"] == addressed
+    assert ("order of messages on channels" in found.message) == bool(addressed)
 
 
 def test_without_steps_and_metadata_the_evidence_is_thin(tmp_path: Path) -> None:
