@@ -20,6 +20,15 @@ class Source(StrEnum):
     KINETO = "kineto"
     NSYS = "nsys"
     COLUMNAR = "columnar"
+    NCCL_INSPECTOR = "nccl_inspector"
+    FLIGHT_RECORDER = "flight_recorder"
+    NCCL_PLUGIN = "nccl_plugin"
+    ASCEND = "ascend"
+    XLA = "xla"
+
+
+# Sources that record communication and nothing else: what was busy, or idle, cannot be told.
+COMMUNICATION_ONLY = (Source.NCCL_INSPECTOR, Source.FLIGHT_RECORDER, Source.NCCL_PLUGIN)
 
 
 class EventKind(IntEnum):

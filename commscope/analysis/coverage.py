@@ -5,13 +5,15 @@ Takes a trace and its analysis, gives gaps in words and the numbers the doctor s
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from commscope.analysis.attribution import PHASES, Attribution, Busy
 from commscope.analysis.events import GRAPH_LAUNCH
 from commscope.analysis.names import where_match
-from commscope.schema import EventKind, Evidence, Phase, Source
+from commscope.schema import COMMUNICATION_ONLY, EventKind, Evidence, Phase, Source
 from commscope.trace import Gap, Int64, RankTrace
 
 _OF_DEVICES = frozenset({"nccl", "rccl", "hccl", "xccl", "mccl", "cncl"})  # backends that need one
@@ -25,6 +27,11 @@ def device_is_missing(trace: RankTrace) -> bool:
         return False
     on_gpu = any(name.startswith(("nccl:", "rccl:")) for name in events.names)
     return trace.backend in _OF_DEVICES or on_gpu or bool(events.is_kind(EventKind.RUNTIME).any())
+
+
+def partition_is_told(trace: RankTrace) -> bool:
+    """Whether the trace says what was busy; communication alone, or calls alone, do not."""
+    return trace.source not in COMMUNICATION_ONLY and not device_is_missing(trace)
 
 
 def coverage_of(
@@ -57,21 +64,27 @@ def gaps_of(
 ) -> tuple[Gap, ...]:
     """The gaps of the trace itself, and what analysis could not tell."""
     rank = (trace.rank,)
+    of_all = (_no_metadata(instances, rank), _unsized(trace, instances, rank), _unknown_kind(instances, rank))
+    if trace.source in COMMUNICATION_ONLY:
+        return (*trace.gaps, *(gap for gap in of_all if gap is not None))
     found = [
         _no_device(trace, rank),
         _no_phases(trace, attribution, rank),
         _forward_only(trace, attribution, rank),
         _unlaunched(trace, launches, rank),
-        _no_metadata(instances, rank),
-        _unsized(trace, instances, rank),
-        _unknown_kind(instances, rank),
+        *of_all,
         _no_steps(trace, attribution, rank),
         _graphs(trace, rank),
         _graph_phases(trace, attribution, launches, rank),
         _untimed(instances, rank),
         _host_is_device(trace, rank),
     ]
-    return (*trace.gaps, *(gap for gap in found if gap is not None))
+    return (*trace.gaps, *(_fitting(gap, trace.source) for gap in found if gap is not None))
+
+
+def _fitting(gap: Gap, source: Source) -> Gap:
+    """Advice on torch.profiler helps only those who recorded with it."""
+    return replace(gap, hint="") if source in (Source.ASCEND, Source.XLA) else gap
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -28,7 +28,7 @@ from commscope.analysis.collectives import (
     ordered_instances,
     with_calls,
 )
-from commscope.analysis.coverage import coverage_of, device_is_missing, gaps_of
+from commscope.analysis.coverage import coverage_of, gaps_of, partition_is_told
 from commscope.analysis.events import (
     NONE,
     capture_window,
@@ -55,7 +55,7 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
     parts = _Parts.of(trace)
     attribution, instances = parts.attribution, parts.table
     windows = (_capture(trace, attribution), *attribution.windows)
-    host_bound = None if device_is_missing(trace) else _host_bound(trace, parts, windows)
+    host_bound = _host_bound(trace, parts, windows) if partition_is_told(trace) else None
     exposed = iv.difference(attribution.communication, attribution.compute)
     breakdown = _breakdown(trace, parts, windows, host_bound)
     breakdown = with_operators(breakdown, trace.events, attribution, windows)
@@ -71,7 +71,7 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
         instances=instances,
         exposed=exposed,
         compute=attribution.compute,
-        skeleton=None if device_is_missing(trace) else build_skeleton(trace, attribution, instances, windows),
+        skeleton=build_skeleton(trace, attribution, instances, windows) if partition_is_told(trace) else None,
         memory=peak_memory(trace, attribution.phase),
         versions=trace.versions,
         devices=trace.devices,
@@ -211,7 +211,7 @@ def _breakdown(
     trace: RankTrace, parts: _Parts, windows: tuple[Window, ...], host_bound: Intervals | None
 ) -> tuple[RankBreakdown, ...]:
     attribution = parts.attribution
-    if device_is_missing(trace):
+    if not partition_is_told(trace):
         return ()
     owned = Owned(trace.events, attribution, _present_phases(attribution))
     return tuple(breakdown_of(trace.rank, window, attribution, host_bound, owned) for window in windows)

@@ -54,6 +54,7 @@ def phases_present(analysis: Analysis) -> tuple[Phase, ...] | None:
 
 
 _HIDES_PHASES = {
+    "communication_only": "only communication was recorded",
     "no_device_events": "the device's events were not recorded",
     "truncated": "a file ends in the middle",
     "corrupt": "a file is damaged",

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from commscope.errors import UnreadableTrace
 from commscope.readers.chrome import KINETO
-from commscope.readers.files.blocks import unreadable
+from commscope.readers.files.blocks import GZIP_MAGIC, Damage, blocks_of, unreadable
 from commscope.readers.nsys import NSYS
+from commscope.readers.others import OTHERS
 from commscope.readers.runs.discover import head_of, trace_files
+from commscope.readers.runs.trace_format import TraceFormat
 from commscope.readers.slim import COLUMNAR, read_cached
 from commscope.readers.slim import slim as slim_run
 from commscope.trace import RankPart, RankTrace, Run, RunInfo
 
-READERS = (COLUMNAR, NSYS, KINETO)
+READERS = (COLUMNAR, NSYS, *OTHERS, KINETO)
 _BY_NAME = {one.name: one for one in READERS}
 _BY_ENDING = {ending: one for one in READERS for ending in one.endings}
 
@@ -39,7 +41,7 @@ def open_run(path: Path, *, ranks: Mapping[str, int] | None = None) -> Run:
 def _folder(path: Path, said: Mapping[str, int]) -> Run:
     kinds: dict[str, list[Path]] = {}
     for file in trace_files(path):
-        kinds.setdefault(_BY_ENDING.get(file.suffix.lower(), KINETO).name, []).append(file)
+        kinds.setdefault(_format_of(file).name, []).append(file)
     if len(kinds) > 1:
         first, second = (files[0].name for files in list(kinds.values())[:2])
         raise UnreadableTrace(
@@ -51,10 +53,23 @@ def _folder(path: Path, said: Mapping[str, int]) -> Run:
     return _BY_NAME[name].find(path, files, said)
 
 
+def _format_of(file: Path) -> TraceFormat:
+    """By its ending where that says it, else by its first bytes."""
+    known = _BY_ENDING.get(file.suffix.lower())
+    head = b"" if known else _plain_head(file)
+    return known or next((one for one in OTHERS if one.sniff(file, head)), KINETO)
+
+
+def _plain_head(path: Path) -> bytes:
+    """First bytes of a file, of what gzip holds where it is gzip."""
+    stored = head_of(path)
+    return next(blocks_of(path, Damage()), stored) if stored.startswith(GZIP_MAGIC) else stored
+
+
 def _file(path: Path, said: Mapping[str, int]) -> Run:
     if not path.is_file():
         raise UnreadableTrace("neither a file nor a folder", where=str(path), hint="check the path")
-    head = head_of(path)
+    head = _plain_head(path)
     if not head:
         raise UnreadableTrace(
             "the file is empty", where=str(path), hint="record again; a rank that dies leaves no trace"

@@ -75,9 +75,7 @@ def headline(analysis: Analysis, window: str) -> Section:
     title = f"{run.name}: {', '.join(facts)}"
     cut_short = _cut_short(analysis)
     if not rows:
-        untimed = not analysis.instances.empty and bool(analysis.instances["is_call_only"].all())
-        busy = "Only the hosts' calls were recorded: no times can be told." if untimed else _NOTHING_BUSY
-        return Section(title, (*cut_short, busy, *((_phases(analysis),) if untimed else ())))
+        return Section(title, (*cut_short, *_without_breakdown(analysis)))
     steps = len(step_windows(analysis))
     which = f"{window}, the median of {steps} steps" if steps > 1 and window != "capture" else window
     span_ns = longest_span_ns(analysis, window)
@@ -90,7 +88,18 @@ def headline(analysis: Analysis, window: str) -> Section:
     return Section(title, (*cut_short, sentence, *([held] if held else []), _phases(analysis)))
 
 
-_NOTHING_BUSY = "Nothing was busy in this window."
+def _without_breakdown(analysis: Analysis) -> tuple[str, ...]:
+    """What can be said where the trace does not tell what was busy."""
+    table = analysis.instances
+    if table.empty:
+        return ("Nothing was busy in this window.",)
+    if bool(table["is_call_only"].all()):
+        return ("Only the hosts' calls were recorded: no times can be told.", _phases(analysis))
+    told = table[table["wait_ns"].notna()]
+    length_ns = int((told["end_ns"] - told["start_ns"]).sum())
+    share = format_percent(int(told["wait_ns"].sum()) / length_ns) if length_ns else None
+    waiting = f" {share} of the time in collectives whose waits are told was waiting." if share else ""
+    return (f"Only communication was recorded: compute and idle time cannot be told.{waiting}",)
 
 
 def _cut_short(analysis: Analysis) -> tuple[str, ...]:

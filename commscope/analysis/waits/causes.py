@@ -64,6 +64,10 @@ def causes_of(
     culprit = np.searchsorted(meetings.ranks, matched["culprit"].iloc[waited].to_numpy(np.int64))
     excess = _excess(meetings, waited, victim, culprit)
     shares = _shares(matched["wait_ns"].to_numpy(np.int64)[waited], excess)
+    untold = np.isin(meetings.ranks[culprit], [one.rank for one in ranks if not one.breakdown])
+    idle, unknown = CAUSES.index("idle"), CAUSES.index("unknown")  # idle is told only beside what was busy
+    shares[untold, unknown] += shares[untold, idle]
+    shares[untold, idle] = 0
     charged = pd.DataFrame(shares, columns=list(CAUSES)).assign(
         window=matched["window"].to_numpy()[waited],
         victim=meetings.ranks[victim],

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from commscope.readers.files.columns import Rows, Tables, assemble
 from commscope.readers.nsys import tables
-from commscope.readers.nsys.columns import Rows, Tables, assemble
 from commscope.readers.nsys.communicators import communicators
 from commscope.readers.nsys.gaps import Found, gaps_of
 from commscope.readers.nsys.nvtx import Range, parse_payload, parse_range

@@ -17,6 +17,8 @@ BESIDE = (MANIFEST, "expected.json")  # of ours, beside the traces of a run
 TRACE_ENDINGS = (".json", ".json.gz", ".trace", ".trace.gz", ".pt.trace", ".sqlite", ".sqlite3", ".parquet")
 DEEPEST = 3
 RANK_IN_NAME = re.compile(r"(?i)(?:rank|worker|(?<![a-z])r)[-_.=]?(\d{1,7})(?!\d)")
+# Logs of NCCL Inspector, and dumps of the flight recorder, which have no ending.
+_OTHER_NAMES = re.compile(r"(?i)(?:pid\d+\.(?:log|jsonl)|trace_rank_\d+)(?:\.gz)?\Z")
 _LAST_NUMBER = re.compile(r"(\d+)(?=\D*\Z)")
 
 
@@ -67,8 +69,13 @@ def _refused(error: OSError) -> None:
     raise unreadable(Path(error.filename), error) from error
 
 
+def is_named_as_trace(path: Path) -> bool:
+    """Whether a file has a name that traces have."""
+    return path.name.lower().endswith(TRACE_ENDINGS) or _OTHER_NAMES.search(path.name) is not None
+
+
 def _may_be_trace(path: Path) -> bool:
-    if path.name.startswith(".") or path.name in BESIDE or not path.name.lower().endswith(TRACE_ENDINGS):
+    if path.name.startswith(".") or path.name in BESIDE or not is_named_as_trace(path):
         return False
     try:
         return path.is_file()

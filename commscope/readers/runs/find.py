@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from commscope.readers.files.blocks import unreadable
-from commscope.readers.runs.discover import TRACE_ENDINGS, rank_in_name
+from commscope.readers.runs.discover import is_named_as_trace, rank_in_name
 from commscope.readers.runs.manifest import MANIFEST
 
 _DEEPEST = 2
@@ -77,4 +77,4 @@ def _runs_at(path: Path, depth: int) -> list[Path]:
 
 
 def _has_traces(folder: Path) -> bool:
-    return any(child.is_file() and child.name.endswith(TRACE_ENDINGS) for child in _children(folder))
+    return any(child.is_file() and is_named_as_trace(child) for child in _children(folder))
