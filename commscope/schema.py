@@ -22,13 +22,19 @@ class Source(StrEnum):
     COLUMNAR = "columnar"
     NCCL_INSPECTOR = "nccl_inspector"
     FLIGHT_RECORDER = "flight_recorder"
+    EXECUTION_TRACE = "execution_trace"
     NCCL_PLUGIN = "nccl_plugin"
     ASCEND = "ascend"
     XLA = "xla"
 
 
 # Sources that record communication and nothing else: what was busy, or idle, cannot be told.
-COMMUNICATION_ONLY = (Source.NCCL_INSPECTOR, Source.FLIGHT_RECORDER, Source.NCCL_PLUGIN)
+COMMUNICATION_ONLY = (
+    Source.NCCL_INSPECTOR,
+    Source.FLIGHT_RECORDER,
+    Source.NCCL_PLUGIN,
+    Source.EXECUTION_TRACE,
+)
 
 
 class EventKind(IntEnum):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from commscope.errors import UnreadableTrace
-from commscope.readers.chrome import KINETO
+from commscope.readers.chrome import KINETO, holds_events
 from commscope.readers.files.blocks import GZIP_MAGIC, Damage, blocks_of, unreadable
 from commscope.readers.nsys import NSYS
-from commscope.readers.others import OTHERS
+from commscope.readers.others import CALLS_ONLY, OTHERS
 from commscope.readers.runs.discover import head_of, trace_files
 from commscope.readers.runs.trace_format import TraceFormat
 from commscope.readers.slim import COLUMNAR, read_cached
@@ -42,6 +42,9 @@ def _folder(path: Path, said: Mapping[str, int]) -> Run:
     kinds: dict[str, list[Path]] = {}
     for file in trace_files(path):
         kinds.setdefault(_format_of(file).name, []).append(file)
+    if KINETO.name in kinds and set(kinds) <= {KINETO.name, *CALLS_ONLY}:
+        timed = any(holds_events(file) for file in kinds[KINETO.name])
+        kinds = {KINETO.name: [file for files in kinds.values() for file in files]} if timed else kinds
     if len(kinds) > 1:
         first, second = (files[0].name for files in list(kinds.values())[:2])
         raise UnreadableTrace(

@@ -15,8 +15,8 @@ from commscope.readers.doctor.offers import NOT_COLLECTIVES, Offers, offers_of
 from commscope.readers.names.kernels import LONGEST_NAME, talk_of
 from commscope.readers.names.phases import BACKWARD_NODE, spoken_phase
 from commscope.readers.names.steps import steps_among
-from commscope.schema import COLLECTIVE_RANGE, PHASE_RANGE, EventKind
-from commscope.trace import Events, Gap, Int64, Mask, RankTrace
+from commscope.schema import COLLECTIVE_RANGE, PHASE_RANGE, EventKind, Source
+from commscope.trace import CommFacts, Events, Gap, Int64, Mask, RankTrace
 
 _OUR_RANGE = re.compile(COLLECTIVE_RANGE)
 _HOST_WORK = re.compile(r"(?:gloo|nccl|rccl|ucc|mpi):\w+\Z")
@@ -126,7 +126,7 @@ def _names_of(events: Events, *kinds: EventKind) -> list[str]:
 def generation(trace: RankTrace) -> str:
     """The torch releases that write what this trace holds."""
     best = 0
-    for facts in trace.events.comms:
+    for facts in trace.events.comms if trace.source is Source.KINETO else ():
         if facts.comms_id is not None:
             best = max(best, 5)
         elif facts.role is None and facts.collective is not None and facts.group is not None:
@@ -163,7 +163,8 @@ def _talks(events: Events) -> Mask:
     work: Mask = events.is_kind(EventKind.ANNOTATION)
     if events.on_device().any():
         talking = np.array([talk_of(name[:LONGEST_NAME]) is not None for name in events.names], dtype=bool)
-        kernels: Mask = events.is_kind(EventKind.KERNEL) & talking[events.name_id]
+        spoken = np.array([*(facts.collective is not None for facts in events.comms), False], dtype=bool)
+        kernels: Mask = events.is_kind(EventKind.KERNEL) & (talking[events.name_id] | spoken[events.comm_id])
         kernels |= work & _named(events, _GLOO_WORK)
         return kernels if kernels.any() or not events.is_kind(EventKind.MEMCPY).any() else records
     if records.any():
@@ -180,7 +181,7 @@ def _records(events: Events) -> Mask:
     told = [
         facts.collective is not None
         and facts.collective not in NOT_COLLECTIVES
-        and facts.in_elements is not None
+        and _says_size(facts)
         and facts.group_size != 1
         for facts in events.comms
     ]
@@ -189,9 +190,14 @@ def _records(events: Events) -> Mask:
     return record
 
 
+def _says_size(facts: CommFacts) -> bool:
+    sizes = (facts.in_elements, facts.out_elements, facts.message_bytes)
+    return any(size is not None for size in sizes)
+
+
 def _has_metadata(events: Events) -> Mask:
     """Events with facts of their own, and those launched by a record with facts, or by its operator."""
-    whole = [facts.collective is not None and facts.in_elements is not None for facts in events.comms]
+    whole = [facts.collective is not None and _says_size(facts) for facts in events.comms]
     if not whole:
         return np.zeros(len(events), dtype=bool)
     own = (events.comm_id >= 0) & np.array(whole, dtype=bool)[np.maximum(events.comm_id, 0)]

@@ -5,7 +5,6 @@ Takes a path, gives the user's error that names what it is and how to unpack it,
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from commscope.errors import UnreadableTrace
@@ -21,8 +20,6 @@ _MAGIC = (
 )
 PACKED_ENDINGS = (".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z", ".tar", ".tgz", ".nsys-rep", ".qdrep")
 _TAR = (b"ustar", 257)
-# What torch's ExecutionTraceObserver and Chakra write.
-_GRAPH = re.compile(rb'\A\s*\{[^\[\{]{0,2000}"schema"\s*:\s*"\d[^\[]{0,4000}"nodes"\s*:\s*\[')
 
 
 def told_apart(path: Path) -> UnreadableTrace | None:
@@ -40,12 +37,6 @@ def told_apart(path: Path) -> UnreadableTrace | None:
     mark, at = _TAR
     if head[at : at + len(mark)] == mark:
         return _packed(path, "a tar archive", f"tar xf {path.name}")
-    if _GRAPH.match(head):
-        return UnreadableTrace(
-            "an execution trace: a graph of operators without the times of a profiler",
-            where=str(path),
-            hint="name the trace that torch.profiler exported beside it",
-        )
     return None
 
 

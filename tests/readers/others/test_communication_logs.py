@@ -209,3 +209,45 @@ def _mutated(content: bytes, chance: random.Random) -> bytes:
             data[at : at + 1] = chance.randbytes(chance.randrange(1, 9))
         data = data or bytearray(b"{")
     return bytes(data)
+
+
+def execution_trace(rank: int) -> dict[str, object]:
+    """A graph of four calls as torch 2.13 observes them on gloo."""
+    tensor = "GenericList[Tensor(float)]"
+    config = '[{"pg_name": "0", "pg_desc": "default_pg", "ranks": [], "group_size": 2, "group_count": 1}]'
+    calls: list[tuple[str, list[object], list[str]]] = [
+        ("c10d::allreduce_", [[[1024]], [], []], [tensor, "Object", "Object"]),
+        ("c10d::allgather_", [[[[8], [8]]], [[8]], []], [f"GenericList[{tensor}]", tensor, "Object"]),
+        ("c10d::_allgather_base_", [[16], [8], []], ["Tensor(float)", "Tensor(float)", "Object"]),
+    ]
+    nodes: list[dict[str, object]] = [
+        {"id": 3, "name": "## process_group:init ##", "ctrl_deps": 2, "inputs": {"values": [config]}}
+    ]
+    for n, (name, shapes, types) in enumerate(calls):
+        inputs = {"values": ["<Object>"] * len(types), "shapes": shapes, "types": types}
+        nodes.append({"id": 9 + n, "name": name, "ctrl_deps": 2, "inputs": inputs, "attrs": []})
+    said = {"collective_name": "all_to_all", "in_msg_nelems": 64, "out_msg_nelems": 64, "dtype": "BFloat16",
+            "pg_name": "0", "pg_size": 2}  # fmt: skip
+    attrs = [{"name": name, "type": "string", "value": value} for name, value in said.items()]
+    nodes.append({"id": 90, "name": "record_param_comms", "ctrl_deps": 2, "inputs": {}, "attrs": attrs})
+    return {"schema": "1.1.1-chakra.0.0.4", "pid": rank, "time": "2026-11-27", "nodes": nodes}
+
+
+def test_an_execution_trace_tells_calls_and_bytes_and_no_times(tmp_path: Path) -> None:
+    for rank in (0, 1):
+        (tmp_path / f"et_rank{rank}.json").write_text(json.dumps(execution_trace(rank)))
+    analysis = analyzed(tmp_path)
+    rows = analysis.instances[analysis.instances["rank"] == 0]
+    assert rows["collective"].tolist() == ["all_reduce", "all_gather", "all_gather", "all_to_all"]
+    assert rows["payload_bytes"].tolist() == [4096, 64, 64, 128]
+    assert rows["wire_bytes"].tolist() == [4096, 32, 32, 64]
+    assert analysis.instances["wait_ns"].isna().all()
+    assert analysis.breakdown == ()
+
+
+def test_a_graph_beside_a_trace_of_the_profiler_is_left_aside(tmp_path: Path) -> None:
+    logs.kineto(tmp_path)
+    (tmp_path / "et_rank0.json").write_text(json.dumps(execution_trace(0)))
+    analysis = analyzed(tmp_path)
+    assert waits_us(analysis) == logs.WAITS_US
+    assert any(gap.code == "ignored_files" for gap in analysis.gaps)
