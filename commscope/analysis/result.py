@@ -171,7 +171,7 @@ class PathPart:
     start_ns: int
     end_ns: int
     rank: int
-    kind: str  # compute | transfer | copy | host | idle | latency
+    kind: str  # compute | transfer | communication (wait not told apart) | copy | host | idle | latency
     phase: str | None = None
     collective: str | None = None
     layer: int | None = None

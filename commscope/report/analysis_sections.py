@@ -269,7 +269,9 @@ def _path(analysis: Analysis, window: str) -> Section | None:
     if path is None:
         return None
     kinds = sorted(path.by_kind_ns.items(), key=lambda item: -item[1])
-    shares = ", ".join(f"{format_percent(ns / path.length_ns)} {kind}" for kind, ns in kinds if ns > 0)
+    shares = ", ".join(
+        f"{format_percent(ns / path.length_ns)} {_UNTOLD.get(kind, kind)}" for kind, ns in kinds if ns > 0
+    )
     ranks = sorted(((rank, ns) for rank, ns in path.by_rank_ns.items() if ns), key=lambda item: -item[1])
     over = (
         f"{len(ranks)} rank{'s' * (len(ranks) != 1)}, {path.hand_offs} hand-off{'s' * (path.hand_offs != 1)}"
@@ -278,6 +280,9 @@ def _path(analysis: Analysis, window: str) -> Section | None:
     rows = [(f"rank {rank}", format_time(ns), format_percent(ns / path.length_ns)) for rank, ns in ranks]
     table = cut(("on rank", "time", "share"), rows, MOST_STALLS)
     return Section("Critical path", (told,), table)
+
+
+_UNTOLD = {"communication": "communication (waiting not told)"}
 
 
 def _path_of(analysis: Analysis, window: str) -> CriticalPath | None:

@@ -25,7 +25,7 @@ from commscope.analysis.result import Clock, CriticalPath, PathPart, RankAnalysi
 from commscope.schema import CAPTURE
 
 UNATTRIBUTED = "unattributed"
-COMMUNICATION = "transfer"
+TRANSFER, UNTOLD = "transfer", "communication"  # the second holds waiting that nothing tells apart
 Key = TypeVar("Key", str, int)
 _NOTHING = EdgeLabel("idle", None, None)
 
@@ -86,7 +86,7 @@ def _inside(parts: Sequence[PathPart], window: Window) -> tuple[PathPart, ...]:
 
 
 def _path(window: Window, parts: tuple[PathPart, ...], slack_ns: dict[int, int]) -> CriticalPath:
-    transfers = [part for part in parts if part.kind == COMMUNICATION]
+    talks = [part for part in parts if part.kind in (TRANSFER, UNTOLD)]
     return CriticalPath(
         window=window.name,
         length_ns=sum(part.end_ns - part.start_ns for part in parts),
@@ -94,9 +94,9 @@ def _path(window: Window, parts: tuple[PathPart, ...], slack_ns: dict[int, int])
         by_kind_ns=_sums((part.kind, part) for part in parts),
         by_rank_ns=_sums((part.rank, part) for part in parts),
         by_phase_ns=_sums((part.phase or UNATTRIBUTED, part) for part in parts),
-        by_collective_ns=_sums((part.collective or "unknown", part) for part in transfers),
+        by_collective_ns=_sums((part.collective or "unknown", part) for part in talks),
         hand_offs=sum(a.rank != b.rank for a, b in pairwise(parts)),
-        blocking_ns=sum(part.end_ns - part.start_ns for part in transfers),
+        blocking_ns=sum(part.end_ns - part.start_ns for part in talks),
         slack_ns=slack_ns,
     )
 
@@ -160,20 +160,10 @@ class _Walk:
         start, end = max(span[0], window.start_ns), span[1]
         if start >= end:
             return end
-        part = PathPart(
-            start, end, rank, label.kind, label.phase, label.collective, label.layer, label.instance
-        )
+        kind = label.kind if label.is_told else UNTOLD
+        part = PathPart(start, end, rank, kind, label.phase, label.collective, label.layer, label.instance)
         if parts and _same(part, parts[-1]):
-            part = PathPart(
-                start,
-                parts.pop().end_ns,
-                rank,
-                label.kind,
-                label.phase,
-                label.collective,
-                label.layer,
-                label.instance,
-            )
+            part = replace(part, end_ns=parts.pop().end_ns)
         parts.append(part)
         return start
 

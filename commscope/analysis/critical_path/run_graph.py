@@ -35,6 +35,7 @@ class EdgeLabel:
     layer: int | None
     collective: str | None = None
     instance: int | None = None  # matched instance
+    is_told: bool = True  # False: communication whose waiting is not told from its transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,9 @@ def run_graph(skeletons: Sequence[Skeleton], instances: pd.DataFrame, clock: Clo
 def _row_labels(parts: _Parts, table: pd.DataFrame) -> Int64:
     """A label for each row's transfer, and behind them one for idle time; gives the indices of the rows'."""
     columns = [_optional(table[name]) for name in ("phase", "layer", "collective", "instance")]
-    for phase, layer, collective, instance in zip(*columns, strict=True):
-        parts.labels.append(EdgeLabel("transfer", phase, layer, collective, instance))
+    told = table["transfer_ns"].notna().tolist()
+    for phase, layer, collective, instance, is_told in zip(*columns, told, strict=True):
+        parts.labels.append(EdgeLabel("transfer", phase, layer, collective, instance, is_told))
     parts.labels.append(EdgeLabel("idle", None, None))
     return np.arange(len(table))
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from commscope.analysis.result import Analysis, CriticalPath, RankBreakdown, Stall, Window
 from commscope.analysis.summary import breakdown_of, instances_in, step_windows, typical_window
+from commscope.analysis.waits import counted_once
 from commscope.compare import Comparison
 from commscope.schema import CAPTURE
 
@@ -205,9 +206,12 @@ def _instances(run: Shown) -> pd.DataFrame:
 
 
 def _stalls(run: Shown) -> tuple[Stall, ...]:
-    """Stalls of the collectives in focus: each wait is one for the rank that arrived last."""
+    """Stalls of the collectives in focus: each wait is one for the rank that arrived last, and a moment of
+    several waits counts once.
+    """
     rows = _instances(Shown("", run.analysis, run.window, replace(run.focus, rank=None)))
-    rows = rows[rows["wait_ns"].notna() & rows["culprit"].notna() & (rows["rank"] != rows["culprit"])]
+    rows = counted_once(rows, run.analysis.rank_windows)
+    rows = rows[(rows["wait_ns"].fillna(0) > 0) & rows["culprit"].notna() & (rows["rank"] != rows["culprit"])]
     sums = rows.groupby(["rank", "culprit"])["wait_ns"].sum().reset_index()
     stalls = [
         Stall(run.window, int(row["rank"]), int(row["culprit"]), int(row["wait_ns"]))

@@ -69,6 +69,7 @@ COLLECTIVES: dict[str, Look] = {
 PATH_KINDS: dict[str, Look] = {
     "compute": Look("compute", BLUE),
     "transfer": Look("transfer", RED, "/"),
+    "communication": Look("communication, wait not told", RED, "x"),
     "latency": Look("latency", PURPLE, "|"),
     "wait": Look("wait", YELLOW, "x"),
     "copy": Look("copy", PURPLE, "-"),

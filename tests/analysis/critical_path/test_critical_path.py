@@ -43,6 +43,8 @@ def told(path: CriticalPath) -> list[tuple[int, int, str]]:
 
 
 def assert_laws(analysis: Analysis) -> None:
+    table = analysis.instances
+    proved = set(table.loc[table["transfer_ns"].notna(), "instance"])
     for window, path in zip(analysis.windows, analysis.critical_paths, strict=True):
         assert path.window == window.name
         assert path.length_ns == window.span_ns
@@ -51,7 +53,10 @@ def assert_laws(analysis: Analysis) -> None:
         assert all(a.end_ns == b.start_ns for a, b in zip(path.parts, path.parts[1:], strict=False))
         for sums in (path.by_kind_ns, path.by_rank_ns, path.by_phase_ns):
             assert sum(sums.values()) == window.span_ns
-        assert sum(path.by_collective_ns.values()) == path.blocking_ns == path.by_kind_ns.get("transfer", 0)
+        talks = path.by_kind_ns.get("transfer", 0) + path.by_kind_ns.get("communication", 0)
+        assert sum(path.by_collective_ns.values()) == path.blocking_ns == talks
+        assert {part.instance for part in path.parts if part.kind == "transfer"} <= proved
+        assert None not in {part.instance for part in path.parts if part.kind == "transfer"}
         assert min(path.slack_ns.values(), default=0) >= 0
 
 
