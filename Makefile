@@ -4,12 +4,12 @@ BIN := .venv/bin
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check guard bench layouts notebook traces clean browser
+.PHONY: help setup demo test check guard bench layouts notebook traces clean browser compiler
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-.venv/.ready: pyproject.toml constraints.txt
+.venv/.ready: pyproject.toml constraints.txt $(wildcard native/*) | compiler
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python >= 3.11 is needed, found $$($(PYTHON) --version)"; echo "hint: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
@@ -21,12 +21,19 @@ setup: .venv/.ready ## create .venv with everything in it
 demo: .venv/.ready ## record TP and TP+SP on this machine, compare, write the report
 	$(BIN)/commscope demo --output runs/demo --force
 
+compiler: # for the compiled core, from the distribution's packages; without one everything works in Python
+	@if ! command -v $(CC) >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		headers=$$($(PYTHON) -c 'import os, sysconfig; print("" if os.path.exists(sysconfig.get_paths()["include"] + "/Python.h") else "python3-dev")'); \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev $$headers >/dev/null \
+			|| echo "no compiler could be installed: the core in Python is used"; fi
+
 browser: # chromium for the dashboard's tests, from the distribution's packages
 	@if [ -z "$(CHROMIUM)" ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; fi
 
 test: .venv/.ready browser ## run all tests
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	COMMSCOPE_PURE=1 $(BIN)/python -m pytest -q tests/readers
 
 check: .venv/.ready ## format, lint, types, import floors
 	$(BIN)/ruff format --check .

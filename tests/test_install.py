@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata as metadata
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +22,18 @@ ABSENT = ("torch", "dash", "nvtx", "distributed")
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of this checkout, built from a copy so that nothing is left in the tree."""
-    folder = tmp_path_factory.mktemp("wheel")
+    """A wheel of this checkout."""
+    return wheel_in(tmp_path_factory.mktemp("wheel"), dict(os.environ))
+
+
+@pytest.fixture(scope="module")
+def wheel_without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same built where no compiler is."""
+    return wheel_in(tmp_path_factory.mktemp("wheel-pure"), {**os.environ, "CC": "/nowhere/cc"})
+
+
+def wheel_in(folder: Path, environment: dict[str, str]) -> Path:
+    """A wheel, built from a copy so that nothing is left in the tree."""
     source = folder / "source"
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
@@ -28,14 +41,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--no-build-isolation", "-w", str(folder), str(source)], check=True, timeout=300)
+    subprocess.run(
+        [*pip, "--no-build-isolation", "-w", str(folder), str(source)],
+        check=True,
+        timeout=300,
+        env=environment,
+    )
     return next(folder.glob("commscope-*.whl"))
 
 
 @pytest.fixture(scope="module")
 def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python whose site-packages hold the wheel and links to the core's dependencies, nothing else."""
-    home = tmp_path_factory.mktemp("bare")
+    """A Python whose site-packages hold the wheel and links to the dependencies, nothing else."""
+    return python_with(wheel, tmp_path_factory.mktemp("bare"))
+
+
+def python_with(wheel: Path, home: Path) -> Path:
     venv.create(home, with_pip=False, symlinks=True)
     site = next((home / "lib").glob("python*/site-packages"))
     zipfile.ZipFile(wheel).extractall(site)
@@ -114,6 +135,33 @@ def test_analyze_and_compare_work_there(bare_python: Path, tmp_path: Path) -> No
     )
     metrics = {row["metric"]: row for row in json.loads(compare.stdout)["metrics"]}
     assert metrics["communication.payload_bytes"]["baseline"] == 1024 * 4
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler here")
+def test_one_wheel_with_the_core_serves_every_python(wheel: Path) -> None:
+    assert "-cp311-abi3-" in wheel.name
+    assert [name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("commscope/_core.abi3")]
+
+
+def test_without_a_compiler_it_installs_and_says_the_same(
+    wheel_without_compiler: Path, bare_python: Path, tmp_path: Path
+) -> None:
+    assert not [name for name in zipfile.ZipFile(wheel_without_compiler).namelist() if name.endswith(".so")]
+    pure = python_with(wheel_without_compiler, tmp_path / "bare")
+    write_gloo_run(tmp_path / "a", 20)
+
+    alone = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "COMMSCOPE_PURE"}
+    }
+
+    def said(python: Path, *arguments: str) -> str:
+        command = [str(python), "-m", "commscope", *arguments]
+        options: Any = {"cwd": tmp_path, "env": alone, "capture_output": True, "text": True}
+        return subprocess.run(command, check=True, **options).stdout
+
+    assert "reader in Python (no compiled one)" in said(pure, "--version")
+    arguments = ("analyze", "a", "--format", "json")
+    assert said(pure, *arguments) == said(bare_python, *arguments)
 
 
 @pytest.mark.parametrize(

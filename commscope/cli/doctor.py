@@ -45,6 +45,7 @@ def command(run: str, ranks: tuple[str, ...], form: str, output: str | None, for
 
 
 def _sections(name: str, findings: Sequence[Finding]) -> list[Section]:
+    from commscope.core import told as told_of_core
     from commscope.report.sections import Section, cut
 
     counts = {
@@ -57,7 +58,13 @@ def _sections(name: str, findings: Sequence[Finding]) -> list[Section]:
         for finding in findings
         if finding.level != "fine" and (finding.cost or finding.hint)
     ]
-    sections = [Section(f"{name}: {told}", (), cut(("level", "finding", "what was found"), rows, 40))]
+    sections = [
+        Section(
+            f"{name}: {told}",
+            (f"Read by the {told_of_core()}.",),
+            cut(("level", "finding", "what was found"), rows, 40),
+        )
+    ]
     if costs:
         sections.append(Section("What it costs", (), cut(("finding", "cost", "record better"), costs, 40)))
     return sections

@@ -16,12 +16,19 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import numpy as np
+
+from commscope.core import PURE, core
 from commscope.errors import CommScopeError
 from commscope.readers import open_run, read_rank
-from commscope.readers.chrome.decode import decode
+from commscope.readers.chrome import split
+from commscope.readers.chrome.decode import Decoded, decode
 from commscope.readers.chrome.gaps import gaps_of
 from commscope.readers.files.blocks import GZIP_MAGIC, Damage
 from commscope.trace import Events
@@ -153,12 +160,34 @@ def check(events: Events, counts: dict[str, int]) -> None:
 def outcome_in_memory(text: bytes, chance: random.Random) -> str:
     """The same without a file: the text handed to the decoder in blocks of random size."""
     size = chance.choice((100, 1000, 1 << 18))
-    blocks = (text[place : place + size] for place in range(0, len(text), size))
-    decoded = decode(blocks)
+    decoded = decode(blocks_in(text, size))
     check(decoded.events, decoded.counts)
     if not decoded.is_trace:
         return "refused"
     return "gap" if gaps_of(0, decoded, Damage()) else "read"
+
+
+def assert_same(text: bytes, size: int, chunk: int) -> None:
+    """The compiled core and the reader in Python decode a text alike, cut into chunks of so many bytes."""
+    with mock.patch.object(split, "CHUNK_BYTES", chunk):
+        compiled = spoken(decode(blocks_in(text, size)))
+        with mock.patch.dict(os.environ, {PURE: "1"}):
+            pure = spoken(decode(blocks_in(text, size)))
+    assert compiled == pure
+
+
+def blocks_in(text: bytes, size: int) -> Iterator[bytes]:
+    return (text[place : place + size] for place in range(0, len(text), size))
+
+
+def spoken(decoded: Decoded) -> dict[str, Any]:
+    """A decoded trace as values that can be held against each other."""
+    said = {field.name: getattr(decoded, field.name) for field in fields(decoded)}
+    columns = {field.name: getattr(decoded.events, field.name) for field in fields(decoded.events)}
+    for name, column in columns.items():
+        if isinstance(column, np.ndarray):
+            columns[name] = (column.dtype.str, column.tolist())
+    return {**said, "meta": repr(decoded.meta), "events": columns}
 
 
 def main() -> int:
@@ -181,6 +210,9 @@ def main() -> int:
                 if through_file:
                     path.write_bytes(text)
                 counts[outcome(path) if through_file else outcome_in_memory(text, chance)] += 1
+                if not text.startswith(GZIP_MAGIC) and core() is not None:
+                    assert_same(text, chance.choice((97, 4000, 1 << 18)), chance.choice((200, 1000, 1 << 18)))
+                    counts["same"] += 1
             except BaseException:  # noqa: BLE001 - every fault is kept, whatever it is
                 traceback.print_exc()
                 kept = Path(tempfile.gettempdir()) / f"commscope-fuzz-{chosen.seed}-{number}.json"

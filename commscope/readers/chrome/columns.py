@@ -5,14 +5,16 @@ Names, lanes and facts are stored once each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from commscope.core import core
 from commscope.readers.chrome.beside_events import Told, args_of, raws_of
-from commscope.readers.chrome.categories import ON_DEVICE, kind_of
+from commscope.readers.chrome.categories import ON_DEVICE, kind_of, lane_of
 from commscope.readers.chrome.event import Args, Event
 from commscope.readers.chrome.split import Batch
 from commscope.readers.chrome.timestamps import times_of
@@ -101,24 +103,52 @@ class Columns:
             if cat != "Trace":
                 self.other[cat] = self.other.get(cat, 0) + 1
 
+    def append(self, chunk: Chunk, syncs: Iterable[tuple[int, bytes]] = ()) -> None:
+        """Takes columns, and the arguments of synchronisations by row in them."""
+        self._syncs += [
+            (self._rows + row, *_sync_of(args_of(b'{"args":%b}' % (args or b"null")))) for row, args in syncs
+        ]
+        self._chunks.append(chunk)
+        self._rows += len(chunk.start_ns)
+        self.counts["events"] += len(chunk.start_ns)
+
+    def name_of(self, name: str) -> tuple[int, bool]:
+        """Number of a name, and whether it speaks of communication."""
+        number = self._names[name]
+        self._hear()
+        return number, self._speaks[number]
+
+    def place_of(self, row: Event) -> tuple[int, int]:
+        """Kind and lane of an event; kind is negative where it is none of ours."""
+        place = self._places[row.pid, row.tid, row.cat]
+        if place == len(self._place_kind):
+            self._learn([row], np.array([place]))
+        return self._place_kind[place], self._place_lane[place]
+
+    def comm_of(self, name: str, args: dict[str, Any]) -> int:
+        """Number of the facts that an event carries, NO_VALUE for none."""
+        facts = facts_of(name, args)
+        return NO_VALUE if facts is None else self._facts[self._bounded(facts)]
+
+    def _hear(self) -> None:
+        if len(self._names) > len(self._speaks):
+            new = list(islice(self._names, len(self._speaks), None))
+            self._speaks += [speaks_of_communication(name) for name in new]
+
     def _append(self, batch: Batch, rows: list[Event], places: Int64, columns: tuple[Any, ...]) -> None:
         start_ns, length_ns, kind, where = columns
         if not rows:
             return
         name_id = np.array([self._names[row.name] for row in rows], dtype=np.int32)
-        if len(self._names) > len(self._speaks):
-            new = list(self._names)[len(self._speaks) :]
-            self._speaks += [speaks_of_communication(name) for name in new]
+        self._hear()
         lane_id = np.array(self._place_lane, dtype=np.int32)[where]
         args = [row.args or NO_ARGS for row in rows]
         told = np.array([item.collective is not None for item in args], dtype=bool)
         told |= np.array(self._speaks, dtype=bool)[name_id]
         comm_id = self._comm_ids(batch, places, told, kind)
-        self._chunks.append(
+        self.append(
             Chunk(start_ns, length_ns, kind.astype(np.uint8), name_id, lane_id, comm_id, _numbers(args))
         )
-        self._rows += len(rows)
-        self.counts["events"] += len(rows)
 
     def _learn(self, rows: list[Event], where: Int64) -> None:
         """Kind and lane of every (pid, tid, cat) seen for the first time."""
@@ -128,7 +158,7 @@ class Columns:
             on_device = kind in ON_DEVICE
             key = (pid, tid, on_device)
             if key not in self._lanes:
-                self._lanes[key] = _lane(rows[first[place]], on_device)
+                self._lanes[key] = lane_of(rows[first[place]], on_device)
             self._place_kind.append(kind)
             self._place_lane.append(self._lane_ids[key])
 
@@ -145,9 +175,7 @@ class Columns:
             if is_sync[row]:
                 self._syncs.append((self._rows + row, *_sync_of(args)))
                 continue
-            facts = facts_of(batch.events[place].name, args)
-            if facts is not None:
-                comm_id[row] = self._facts[self._bounded(facts)]
+            comm_id[row] = self.comm_of(batch.events[place].name, args)
         return comm_id
 
     def _bounded(self, facts: CommFacts) -> CommFacts:
@@ -162,31 +190,37 @@ class Columns:
 
     def finish(self, base_ns: int) -> tuple[Events, tuple[SyncFacts, ...], tuple[MemorySample, ...]]:
         """The columns of everything taken, sorted by (start_ns, -end_ns), `base_ns` added to all times."""
-        start_ns = self._column("start_ns", np.int64) + base_ns
-        end_ns = start_ns + self._column("length_ns", np.int64)
-        order = np.lexsort((-end_ns, start_ns))
-        numbers = [self._number(at)[order] for at in range(5)]
+        start_ns = self._column("start_ns", np.int64)
+        start_ns += base_ns
+        end_ns = self._column("length_ns", np.int64)
+        end_ns += start_ns
+        order = _order(start_ns, end_ns)
+        numbers = [_in_order(self._number(at), order) for at in range(5)]
         events = Events(
-            start_ns=start_ns[order],
-            end_ns=end_ns[order],
-            kind=self._column("kind", np.uint8)[order],
-            name_id=self._column("name_id", np.int32)[order],
-            lane_id=self._column("lane_id", np.int32)[order],
+            start_ns=_in_order(start_ns, order),
+            end_ns=_in_order(end_ns, order),
+            kind=_in_order(self._column("kind", np.uint8), order),
+            name_id=_in_order(self._column("name_id", np.int32), order),
+            lane_id=_in_order(self._column("lane_id", np.int32), order),
             correlation=numbers[0],
             external_id=numbers[1],
             sequence=numbers[2],
             forward_thread=numbers[3],
             size_bytes=numbers[4],
-            comm_id=self._column("comm_id", np.int32)[order],
+            comm_id=_in_order(self._column("comm_id", np.int32), order),
             names=tuple(self._names),
             lanes=self._labelled_lanes(),
             comms=tuple(self._facts),
         )
+        memory = tuple(MemorySample(time + base_ns, *rest) for time, *rest in sorted(self.told.memory))
+        return events, self._placed_syncs(order), memory
+
+    def _placed_syncs(self, order: Int64 | None) -> tuple[SyncFacts, ...]:
+        if order is None or not self._syncs:
+            return tuple(SyncFacts(*sync) for sync in self._syncs)
         place_of = np.empty(len(order), dtype=np.int64)
         place_of[order] = np.arange(len(order))
-        syncs = tuple(SyncFacts(int(place_of[row]), *rest) for row, *rest in self._syncs)
-        memory = tuple(MemorySample(time + base_ns, *rest) for time, *rest in sorted(self.told.memory))
-        return events, syncs, memory
+        return tuple(SyncFacts(int(place_of[row]), *rest) for row, *rest in self._syncs)
 
     def _column(self, name: str, dtype: Any) -> Any:
         return _joined([getattr(chunk, name) for chunk in self._chunks], dtype)
@@ -211,7 +245,26 @@ def _complete_places(phases: list[str]) -> Int64:
     return np.array([place for place, phase in enumerate(phases) if phase == "X"], dtype=np.int64)
 
 
+def _order(start_ns: Int64, end_ns: Int64) -> Int64 | None:
+    """Rows by (start_ns, -end_ns), of equal ones the first first; None where they stand so."""
+    later = start_ns[1:] > start_ns[:-1]
+    if (later | ((start_ns[1:] == start_ns[:-1]) & (end_ns[1:] <= end_ns[:-1]))).all():
+        return None
+    native = core()
+    if native is None:
+        return np.lexsort((-end_ns, start_ns))
+    order: Int64 = np.frombuffer(native.order(start_ns, end_ns), np.int64)
+    return order
+
+
+def _in_order(column: Any, order: Int64 | None) -> Any:
+    return column if order is None else column[order]
+
+
 def _joined(parts: list[Any], dtype: Any) -> Any:
+    """One column of its own, to be written in."""
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
 
 
@@ -250,26 +303,3 @@ def _sync_of(args: dict[str, Any]) -> tuple[int, int, int]:
         return NO_VALUE if value is None or value < 0 else value
 
     return number("stream"), number("wait_on_stream"), number("wait_on_cuda_event_record_corr_id")
-
-
-def _lane(row: Event, on_device: bool) -> Lane:
-    process, thread = _spoken(row.pid), _spoken(row.tid)
-    if not on_device:
-        return Lane(process, thread)
-    args = row.args or NO_ARGS
-    device, stream = as_int(args.device), as_int(args.stream)
-    return Lane(
-        process,
-        thread,
-        device=_last_number(process) if device is None or device < 0 else device,
-        stream=_last_number(thread) if stream is None or stream < 0 else stream,
-    )
-
-
-def _spoken(label: int | str | None) -> str:
-    return "" if label is None else str(label)
-
-
-def _last_number(text: str) -> int:
-    digits = "".join(char if char.isdecimal() else " " for char in text).split()
-    return int(digits[-1][:18]) if digits else 0

@@ -1,8 +1,7 @@
 """The decoder of Chrome JSON behind one function: blocks of bytes in, columns out.
 
-A compiled core can take its place: it would have to give the same `Decoded` for every file, which the
-tests of this
-function can be run against.
+The compiled core, where there is one, takes the stretches of text that are as expected; msgspec reads the
+rest, and all where there is none. Both give the same `Decoded` for every file.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from commscope.core import core
 from commscope.readers.chrome.columns import Columns
+from commscope.readers.chrome.compiled import Compiled
 from commscope.readers.chrome.event import Event
 from commscope.readers.chrome.split import Outcome, batches
 from commscope.readers.files.values import as_int
@@ -33,14 +34,24 @@ class Decoded:
     bad_meta: bool
 
 
+def _nothing(_text: bytes | memoryview) -> bool:
+    return False
+
+
 def decode(blocks: Iterator[bytes], chosen: Callable[[Event], bool] | None = None) -> Decoded:
     """Decode a trace; in a file that fuses several ranks only the events chosen.
 
     Never raises on damaged text.
     """
     outcome, columns = Outcome(), Columns(chosen)
-    for batch in batches(blocks, outcome):
+    native = core() if chosen is None else None
+    compiled = None if native is None else Compiled(native, columns)
+    for batch in batches(blocks, outcome, _nothing if compiled is None else compiled.take):
+        if compiled is not None:
+            compiled.flush()
         columns.add(batch)
+    if compiled is not None:
+        compiled.flush()
     for batch in columns.told.halves.batches():
         columns.add(batch)
     base_ns = as_int(outcome.meta.get("baseTimeNanoseconds"))

@@ -10,7 +10,7 @@ Where decoding fails the text is bisected, so one bad event costs one event.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from commscope.readers.chrome.event import Event, decode_loose, decode_typed, re
 from commscope.readers.chrome.head import read_head
 from commscope.readers.files.values import NOT_JSON, json_loose
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 EVENT_LIMIT_BYTES = 32 << 20
 TAIL_LIMIT_BYTES = 32 << 20
 TAIL_TRIES = 64
@@ -30,6 +30,9 @@ _CUT = re.compile(rb'\}\s*,\s*(?=\{\s*"(?:' + _KEYS + rb')"\s*:)')
 _ANY_CUT = re.compile(rb'\}\s*,\s*(?=\{\s*"[^"\\]{1,40}"\s*:)')
 _END = re.compile(rb'(?:\A|(?<=[\s},]))\](?=\s*(?:,\s*"[^"\\]{1,80}"\s*:|\}\s*\Z|\Z))')
 _ANY = msgspec.json.Decoder()
+
+
+Take = Callable[[bytes | memoryview], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,11 @@ class Outcome:
     bad_meta: bool = False
 
 
-def batches(blocks: Iterator[bytes], outcome: Outcome) -> Iterator[Batch]:
-    """All events of a trace in batches; `outcome` is complete when the iteration ends."""
+def batches(blocks: Iterator[bytes], outcome: Outcome, take: Take) -> Iterator[Batch]:
+    """All events of a trace in batches, but for stretches that `take` takes.
+
+    `outcome` is complete when the iteration ends.
+    """
     buffer = _begin(blocks, outcome)
     if not outcome.is_trace:
         return
@@ -71,6 +77,9 @@ def batches(blocks: Iterator[bytes], outcome: Outcome) -> Iterator[Batch]:
             enough = min(2 * len(buffer), EVENT_LIMIT_BYTES + 1)
             continue
         enough = CHUNK_BYTES
+        if _taken(take, buffer, cut):
+            del buffer[: buffer.index(b"{", cut)]
+            continue
         text = bytes(buffer[:cut])
         try:
             batch = Batch(text, decode_typed(text))
@@ -82,7 +91,12 @@ def batches(blocks: Iterator[bytes], outcome: Outcome) -> Iterator[Batch]:
         else:
             yield batch
         del buffer[: buffer.index(b"{", cut)]
-    yield from _last(buffer, outcome)
+    yield from _last(buffer, outcome, take)
+
+
+def _taken(take: Take, buffer: bytearray, end: int) -> bool:
+    with memoryview(buffer) as view, view[:end] as text:
+        return take(text)
 
 
 def _begin(blocks: Iterator[bytes], outcome: Outcome) -> bytearray:
@@ -108,7 +122,7 @@ def _more(blocks: Iterator[bytes]) -> bytes:
 
 def _last_cut(buffer: bytearray) -> int:
     """Offset right after the last event that is surely complete."""
-    window = 1 << 14
+    window = 1 << 12
     while True:
         start = max(0, len(buffer) - window)
         found = -1
@@ -164,7 +178,7 @@ def _is_json(text: bytes | memoryview) -> bool:
     return True
 
 
-def _last(buffer: bytearray, outcome: Outcome) -> Iterator[Batch]:
+def _last(buffer: bytearray, outcome: Outcome, take: Take) -> Iterator[Batch]:
     """The last events and the metadata behind them."""
     end = _tail_start(buffer)
     if end < 0:
@@ -175,7 +189,7 @@ def _last(buffer: bytearray, outcome: Outcome) -> Iterator[Batch]:
     if rest.startswith(b","):
         outcome.meta.update(_metadata(b"{" + rest[1:], outcome))
     text = bytes(buffer[:end]).strip().rstrip(b", \t\r\n")
-    if text:
+    if text and not take(text):
         yield from _whole(text, outcome)
 
 

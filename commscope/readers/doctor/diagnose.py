@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from commscope.core import told
 from commscope.readers.doctor import of_events, of_runs
 from commscope.readers.doctor.evidence import evidence
 from commscope.readers.doctor.finding import FINE, INFO, SERIOUS, WARN, Finding
@@ -45,7 +46,12 @@ def diagnose(run: Run, ranks: Sequence[RankHealth]) -> tuple[Finding, ...]:
 
 def as_json(run: Run, findings: Sequence[Finding]) -> dict[str, Any]:
     """Findings in a form that JSON takes."""
-    return {"schema": SCHEMA, "run": run.info.name, "findings": [asdict(finding) for finding in findings]}
+    return {
+        "schema": SCHEMA,
+        "run": run.info.name,
+        "findings": [asdict(finding) for finding in findings],
+        "reader": told(),
+    }
 
 
 def _gaps(run: Run, ranks: Sequence[RankHealth]) -> list[Finding]:

@@ -17,7 +17,7 @@ from isal import isal_zlib
 from commscope.errors import UnreadableTrace
 
 GZIP_MAGIC = b"\x1f\x8b"
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 16  # what four of them expand to stays in a core's cache
 # A gzip stream expands at most about 1032 times; JSON of a profiler about 12 times. Above the limit it is
 # a bomb.
 LIMIT_BYTES = 64 << 30
