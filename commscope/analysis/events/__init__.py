@@ -13,7 +13,7 @@ from commscope.analysis.events.communication_names import (
     spoken_kind,
 )
 from commscope.analysis.events.layers import layers_of, microbatches_of
-from commscope.analysis.events.nesting import NONE, enclosing_rows, launch_rows
+from commscope.analysis.events.nesting import NONE, Spans, enclosing, enclosing_rows, launch_rows, spans_of
 from commscope.analysis.events.phases import GRAPH_LAUNCH, phases_of
 from commscope.analysis.events.steps import (
     capture_window,
@@ -27,7 +27,9 @@ from commscope.analysis.events.steps import (
 __all__ = [
     "GRAPH_LAUNCH",
     "NONE",
+    "Spans",
     "capture_window",
+    "enclosing",
     "enclosing_rows",
     "extend_last",
     "is_gloo_work",
@@ -39,6 +41,7 @@ __all__ = [
     "microbatches_of",
     "phases_of",
     "range_kind",
+    "spans_of",
     "spoken_kind",
     "step_windows",
     "steps_run",

@@ -18,6 +18,7 @@ from commscope.analysis.attribution import Attribution
 from commscope.analysis.events import launch_rows
 from commscope.analysis.launches.clock_slips import LONG_AGO, prolonged
 from commscope.analysis.launches.full_queue import queued_calls
+from commscope.analysis.launches.hidden_waits import Known, Work, hidden_waits
 from commscope.analysis.launches.synchronised_work import awaited_work
 from commscope.schema import EventKind
 from commscope.trace import Events, Int32, Int64, Mask, RankTrace
@@ -59,17 +60,38 @@ def calls_of(trace: RankTrace, rows: Int64, attribution: Attribution) -> tuple[C
     launch_ns = np.where(found, events.start_ns[launch_row], events.start_ns[rows])
     launch_ns[_launched_before_all(launch, events.lane_id[rows])] = events.start_ns.min()
     works, waits_for = awaited_work(trace, rows, launch_ns, waiting)
-    awaited = (works, np.searchsorted(row, waiting[waits_for]))
-    start, end = _on_device_clock(events, rows, (row, launch), awaited)
-    done_ns = _done(len(row), launch, events.end_ns[rows])
-    end = prolonged(events, row, (start, end), done_ns, (events.end_ns[rows], launch_ns))
-    none = np.full(len(row), -1)
+    waits = np.searchsorted(row, waiting[waits_for])
+    shift = _shift(events, rows, (row, launch), (works, waits))
+    start, end = _on_device_clock(events, rows, (row, launch), shift)
+    work = Work(found, launch_ns + shift, events.end_ns[rows], events.lane_id[rows])
+    stands = hidden_waits(events, Known(row, start, end), work, shift)
+    called_ns = np.concatenate((events.start_ns[row], stands.start_ns - shift))
+    order = np.argsort(called_ns, kind="stable")
+    known = _joined(Known(row, start, end), Known(stands.row, stands.start_ns, stands.end_ns), order)
+    place = np.argsort(order, kind="stable")
+    launch = taken(place, launch)
+    awaited = (np.concatenate((works, stands.work)), np.concatenate((place[waits], place[len(row) :])))
+    done_ns = _done(len(known.row), launch, events.end_ns[rows])
+    end = prolonged(events, known, called_ns[order], done_ns, (events.end_ns[rows], launch_ns))
+    start = known.start_ns
+    none = np.full(len(known.row), -1)
     queued = queued_calls((start, end), launch, events.start_ns[rows], events.lane_id[rows])
     blocks = _blocking((start, end), done_ns)
     blocks[queued[1]] = True
-    issues = _issued(len(row), launch, instances_of(attribution, len(events))[rows])
-    lane = events.lane_id[row].astype(np.int64)
-    return Calls(row, start, end, lane, blocks, issues, none, none, awaited, queued), launch, launch_ns
+    issues = _issued(len(known.row), launch, instances_of(attribution, len(events))[rows])
+    lane = events.lane_id[known.row].astype(np.int64)
+    return (
+        Calls(known.row, start, end, lane, blocks, issues, none, none, awaited, queued),
+        launch,
+        launch_ns,
+    )
+
+
+def _joined(calls: Known, more: Known, order: Int64) -> Known:
+    """Both, in some order."""
+    return Known(
+        *(np.concatenate((getattr(calls, one), getattr(more, one)))[order] for one in Known.__slots__)
+    )
 
 
 def _launched_before_all(launch: Int64, lane: Int32) -> Mask:
@@ -122,25 +144,31 @@ def _issued(count: int, launch: Int64, instance: Int64) -> Int64:
     return issues
 
 
-def _on_device_clock(
-    events: Events, rows: Int64, calls: tuple[Int64, Int64], awaited: tuple[Int64, Int64]
-) -> tuple[Int64, Int64]:
-    """Start and end of each call, moved to where no kernel starts before its launch.
+def _shift(events: Events, rows: Int64, calls: tuple[Int64, Int64], awaited: tuple[Int64, Int64]) -> int:
+    """By how much calls are moved, so that no kernel starts before its launch.
 
     Where work seems to end after the call that waited for it returned, they are moved on as far as launches
     allow.
     """
     row, launch = calls
-    start, end = events.start_ns[row], events.end_ns[row]
+    known = np.flatnonzero(launch >= 0)
+    if len(known) == 0:
+        return 0
+    latency = events.start_ns[rows[known]] - events.start_ns[row[launch[known]]]
+    works, waits = awaited
+    overdue = (events.end_ns[rows[works]] - events.end_ns[row[waits]]).max(initial=0)
+    return min(int(np.quantile(latency, _EARLY)), int(overdue))
+
+
+def _on_device_clock(
+    events: Events, rows: Int64, calls: tuple[Int64, Int64], shift: int
+) -> tuple[Int64, Int64]:
+    """Start and end of each call, moved, and further where its kernel still comes first."""
+    row, launch = calls
+    start, end = events.start_ns[row] + shift, events.end_ns[row] + shift
     known = np.flatnonzero(launch >= 0)
     if len(known) == 0:
         return start, end
-    latency = events.start_ns[rows[known]] - start[launch[known]]
-    room = int(np.quantile(latency, _EARLY))
-    works, waits = awaited
-    overdue = int((events.end_ns[rows[works]] - end[waits]).max(initial=0))
-    shift = min(room, overdue)
-    start, end = start + shift, end + shift
     latest = start.copy()
     np.minimum.at(latest, launch[known], events.start_ns[rows[known]])
     lane = events.lane_id[row]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from commscope.analysis.launches.hidden_waits import Known
 from commscope.analysis.launches.neighbours import before_on_lane, last_ended
 from commscope.trace import Events, Int64
 
@@ -18,24 +19,23 @@ _SHARE = 0.01  # of a call's time: what returns so near to the end of some work,
 
 
 def prolonged(
-    events: Events, row: Int64, calls: tuple[Int64, Int64], done_ns: Int64, device: tuple[Int64, Int64]
+    events: Events, calls: Known, called_ns: Int64, done_ns: Int64, device: tuple[Int64, Int64]
 ) -> Int64:
-    """Ends of the calls (`row`; `calls` are their starts and ends).
+    """Ends of the calls, on the device's clock; they were called at `called_ns` on the host's.
 
     A launch waits for what it launched, which had ended at `done_ns`; a call that launched nothing
     (LONG_AGO) for the last to end of what was launched before it. `device` are the ends and launches of all
     device events.
     """
-    start, end = calls
+    start, end = calls.start_ns, calls.end_ns
     latest = end + np.minimum((_SHARE * (end - start)).astype(np.int64), _MISFIT_NS)
     until = done_ns.copy()
     waits = np.flatnonzero(done_ns == LONG_AGO)
-    called_ns = events.start_ns[row[waits]]
-    present = _awaited_end(device, called_ns, end[waits])
-    overdue = _awaited_end(device, called_ns, latest[waits])
+    present = _awaited_end(device, called_ns[waits], end[waits])
+    overdue = _awaited_end(device, called_ns[waits], latest[waits])
     until[waits] = np.where(present >= end[waits] - _MISFIT_NS, present, overdue)
     until = np.where((until > end) & (until <= latest), until, end)
-    return np.maximum(end, np.minimum(until, _next_start(events, row, start)))
+    return np.maximum(end, np.minimum(until, _next_start(events, calls.row, start)))
 
 
 def _awaited_end(device: tuple[Int64, Int64], called_ns: Int64, by_ns: Int64) -> Int64:

@@ -2,7 +2,8 @@
 
 A synchronisation returns after the work it is known to wait for (see `awaited`), any other one after
 whatever ended last while it stood. A launch that blocks returns after what it launched, one that found its
-queue full after what made room. The least time any of them took after its work, or in all, counts as its own.
+queue full after what made room, and what frees memory first waits for the device, then works itself. The
+least time any of them took after its work, or in all, counts as its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import numpy as np
 
 from commscope.analysis.attribution import Attribution
 from commscope.analysis.launches.calls import Calls
+from commscope.analysis.launches.hidden_waits import DRAINS
 from commscope.analysis.launches.neighbours import last_ended
-from commscope.analysis.skeleton.device_order import gap_kind
+from commscope.analysis.names import where_match
+from commscope.analysis.skeleton.device_order import LONGEST_LATENCY_NS, gap_kind
 from commscope.analysis.skeleton.event_graph import HOST, LATENCY, Draft, Label
 from commscope.analysis.skeleton.stream_waits import Device
 from commscope.trace import Events, Int64
@@ -34,7 +37,9 @@ def return_from_calls(
     after = calls.end_ns[call] - device.end_ns[source]
     blocked = (after >= 0) & (device.end_ns[source] >= calls.start_ns[call])
     least = min((*after[blocked], *(calls.end_ns - calls.start_ns)[waits]), default=0)
-    draft.depend(device.finish[source], calls.finish[call], Label(gap_kind(after)), int(least))
+    worked = where_match(events, DRAINS)[calls.row[call]] & (after > LONGEST_LATENCY_NS)
+    kind = np.where(worked, HOST, gap_kind(after))
+    draft.depend(device.finish[source], calls.finish[call], Label(kind), int(least))
     begun, queued = calls.queued
     draft.depend(device.begin[begun], calls.finish[queued], Label(LATENCY))
     blocking = np.flatnonzero(calls.finish >= 0)
