@@ -19,7 +19,7 @@ from commscope.analysis.events import Spans, enclosing, spans_of
 from commscope.analysis.launches.neighbours import last_ended
 from commscope.analysis.names import where_match
 from commscope.schema import EventKind
-from commscope.trace import Events, Int64, Mask
+from commscope.trace import Events, Int32, Int64, Mask
 
 Int8 = npt.NDArray[np.int8]
 
@@ -57,7 +57,7 @@ class Work:
     is_told: Mask
     launch_ns: Int64
     end_ns: Int64
-    lane: Int64
+    lane: Int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +186,5 @@ def _fits(found: Stands, work: Work, said: Int8) -> Mask:
     stood, late = done - found.start_ns, found.end_ns - done
     least = np.where(named >= MAY_WAIT, LEAST_NAMED_NS, LEAST_NS)
     soon: Mask = late <= np.clip(_SOON * stood, _SOONEST_NS, _LATEST_NS)
-    return (soon | (named == DRAIN)) & (named != NEVER) & (stood >= least) & (late >= -_MISFIT_NS)
+    fits: Mask = (soon | (named == DRAIN)) & (named != NEVER) & (stood >= least) & (late >= -_MISFIT_NS)
+    return fits
