@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PPID, _USER, _SYSTEM, _REAPED_USER, _REAPED_SYSTEM = 1, 11, 12, 13, 14  # proc(5), counted after the name
 
 
@@ -27,6 +30,25 @@ def signalled(pid: int, number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def descendants(root: int, proc: Path = Path("/proc")) -> tuple[int, ...]:
+    """A process and all that came from it and are there."""
+    parents = {int(entry.name): _fields(entry) for entry in proc.glob("[0-9]*")}
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += [child for child, fields in parents.items() if fields and int(fields[_PPID]) == pid]
+    return tuple(found)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when the one that started it is gone, however it went."""
+    try:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
 
 
 def _total(root: int, known: dict[int, list[str]], children: dict[int, list[int]]) -> int:

@@ -5,7 +5,6 @@ Started by the launcher, never by hand.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import signal
@@ -22,6 +21,7 @@ import torch.distributed as dist
 
 from commscope.errors import BackendProblem, CommScopeError
 from commscope.record.handover.facts import RankError, error_path, write_facts, write_pid
+from commscope.record.handover.liveness import die_with_parent
 from commscope.record.handover.request import RecordRequest, decode_request, encode
 from commscope.record.handover.stacks import LIBRARY_FOLDERS, write_stack_on_signal
 from commscope.record.handover.step_plan import Plan
@@ -34,8 +34,6 @@ from commscope.record.rank.script import run_script
 from commscope.record.rank.session import Rank, Session
 from commscope.whole import write_whole
 
-_PR_SET_PDEATHSIG = 1
-
 
 class Terminated(BaseException):
     """The launcher, or a scheduler, asked this rank to end."""
@@ -45,7 +43,7 @@ def main(argv: list[str], ending: Ending) -> int:
     """Run this rank; its error, if any, is left in the work folder before the process ends."""
     request = decode_request(Path(argv[1]).read_bytes())
     rank = Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    die_with_launcher()
+    die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -141,14 +139,6 @@ def exit_code(ended: SystemExit) -> int:
     if ended.code is None:
         return 0
     return ended.code if isinstance(ended.code, int) else 1
-
-
-def die_with_launcher() -> None:
-    """Ask Linux to end this process when the launcher is killed without a word."""
-    try:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (OSError, AttributeError):
-        return
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ profiler warms up, then the profiled ones.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from torch.profiler import ProfilerActivity, profile, schedule
 from commscope.record.handover.facts import Beat, beat_path
 from commscope.record.handover.load import CpuMeter
 from commscope.record.handover.request import RecordRequest, encode
-from commscope.record.handover.step_plan import Plan
+from commscope.record.handover.step_plan import SETTLE, Plan
 from commscope.record.marks.ledger import Marks
 from commscope.record.marks.nsys import NsysCapture
 from commscope.record.memory import measure_memory
 from commscope.record.rank.export import save_trace
+from commscope.record.rank.saving import Wait, save_in_child, save_in_thread
 from commscope.record.rank.sent import sent_bytes
 from commscope.trace import RankMemory, StepTime
 
@@ -56,7 +58,7 @@ class Session:
         self.step_times: list[StepTime] = []
         self.losses: list[float] = []
         self.memory: list[RankMemory] = []
-        self.saved = 0
+        self._saved: Wait | None = None
         self.at_border: AtBorder = _nothing
         self.sent_per_step: int | None = None
         self.cpu = CpuMeter(plan)
@@ -103,15 +105,21 @@ class Session:
             self._end_step_of_capture(time_ns, loss)
         else:
             self.step += 1
+            if self.step == self.plan.total + SETTLE:
+                self.wait_until_saved()  # what is timed from here on is to have the machine for itself
         self.at_border(self.step - 1)
         self._begin()
+
+    def wait_until_saved(self) -> None:
+        """Return once the trace is in the run folder. Raises BackendProblem where it could not be written."""
+        saved, self._saved = self._saved, None
+        if saved is not None:
+            saved()
 
     def _end_step_of_capture(self, time_ns: int, loss: float | None) -> None:
         self._count_sent()
         self.step += 1
         self._profiler.step()
-        if self.request.nsys and self.is_done:
-            self.saved += 1
         self._beat(time_ns, loss)
 
     def run(self, step: Step) -> None:
@@ -142,6 +150,7 @@ class Session:
     def _close(self) -> None:
         self.marks.ledger.begin_step(None)
         self._profiler.stop()
+        self.wait_until_saved()
 
     def _count_sent(self) -> None:
         """What the sockets sent between the first and the last border of the profiled steps."""
@@ -154,8 +163,8 @@ class Session:
 
     def _save(self, profiler: Any) -> None:
         unfinished = None if self.is_done else self.step
-        save_trace(profiler, self.request, self.rank.rank, unfinished)
-        self.saved += 1
+        write = functools.partial(save_trace, profiler, self.request, self.rank.rank, unfinished)
+        self._saved = (save_in_child if self.rank.device == "cpu" else save_in_thread)(write)
 
     def _beat(self, time_ns: int, loss: float | None) -> None:
         """Tell the launcher that this rank finished a step."""
