@@ -9,18 +9,43 @@ if TYPE_CHECKING:
     from commscope.errors import CommScopeError
     from commscope.notebook import Compared, Recording, load
     from commscope.record.api import annotate, profile
+    from commscope.record.running import (
+        accelerate_profile,
+        lightning_callback,
+        listen,
+        trace_handler,
+        trainer_callback,
+    )
 
-__all__ = ["CommScopeError", "Compared", "Recording", "__version__", "annotate", "load", "profile"]
+__all__ = [
+    "CommScopeError",
+    "Compared",
+    "Recording",
+    "__version__",
+    "accelerate_profile",
+    "annotate",
+    "lightning_callback",
+    "listen",
+    "load",
+    "profile",
+    "trace_handler",
+    "trainer_callback",
+]
 __version__ = "0.1.0"
 
-# `annotate` and `profile` import torch and the others pandas, so each is looked up when first used.
+# What records imports torch and the others pandas, so each is looked up when first used.
 _HOME = {
     "CommScopeError": "commscope.errors",
     "Compared": "commscope.notebook",
     "Recording": "commscope.notebook",
+    "accelerate_profile": "commscope.record.running",
     "annotate": "commscope.record.api",
+    "lightning_callback": "commscope.record.running",
+    "listen": "commscope.record.running",
     "load": "commscope.notebook",
     "profile": "commscope.record.api",
+    "trace_handler": "commscope.record.running",
+    "trainer_callback": "commscope.record.running",
 }
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,12 @@ RUN_OPTIONS = (
     ),
     click.option("--rdzv-endpoint", default="", metavar="HOST:PORT", help="Where node 0 can be reached."),
     click.option("--nsys", is_flag=True, help="Run each rank under nsys profile and export SQLite."),
+    click.option(
+        "--attach",
+        default="",
+        metavar="PID|FOLDER",
+        help="Record --steps steps of a job that runs and listens (commscope.listen).",
+    ),
     click.option("-m", "module", metavar="MODULE", help="Record python -m MODULE."),
     click.option(
         "-o", "--output", metavar="RUN", help="Run directory [default: runs/<workload>-<UTC time>]."
@@ -143,7 +150,13 @@ def command(
     TARGET is a built-in workload (gpt, llama) with the options below, or -- SCRIPT ARGS for any script.
     """
     script = ("-m", module, *target) if module else target
-    if not module and target[:1] in [(name,) for name in WORKLOADS]:
+    if options["attach"]:
+        if script:
+            raise UsageProblem(
+                "--attach records a job that runs", hint="leave out the script or the workload"
+            )
+        request = script_request(("job",), output, options)
+    elif not module and target[:1] in [(name,) for name in WORKLOADS]:
         if target[1:]:
             raise UsageProblem(
                 f"unexpected {' '.join(target[1:])}", hint=f"commscope record {target[0]} --help"
@@ -154,7 +167,7 @@ def command(
     else:
         raise UsageProblem("nothing to record", hint="commscope record gpt --tp 2, or -- train.py")
     for place in numbered(request.output, repeat):
-        path = run_request(replace(request, output=place))
+        path = run_request(replace(request, output=place), options["attach"])
         if request.nodes.rank == 0:
             _tell_gaps(path)
     hint(f"commscope analyze {path}", f"commscope compare {request.output} OTHER_RUN")
@@ -198,22 +211,25 @@ def _refuse_launchers(script: tuple[str, ...]) -> None:
     )
 
 
-def run_request(request: Any) -> Path:
+def run_request(request: Any, job: str = "") -> Path:
     """Record, with progress on stderr where that is a terminal; returns the run directory as it was named."""
     from commscope.record.handover.request import require_script, validate
-    from commscope.record.launcher import record
+    from commscope.record.launcher import attach, record
 
     validate(request)
-    require_script(request.script)
     ranks = "1 rank" if request.world_size == 1 else f"{request.world_size} ranks"
+    told = f"job {job}" if job else f"{request.workload} on {ranks}"
+    start = partial(attach, job) if job else partial(record)
+    if not job:
+        require_script(request.script)
     if not shows_progress():
-        tell(f"recording {request.workload} on {ranks} -> {request.output}")
-        record(request)
+        tell(f"recording {told} -> {request.output}")
+        start(request)
         return Path(request.output)
     from commscope.cli.bar import step_line
 
-    with step_line(f"record {request.workload} on {ranks}") as show:
-        record(request, lambda beat: show(beat.step, beat.steps, beat.time_ns, beat.loss))
+    with step_line(f"record {told}") as show:
+        start(request, lambda beat: show(beat.step, beat.steps, beat.time_ns, beat.loss))
     return Path(request.output)
 
 

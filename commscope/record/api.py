@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,24 +20,13 @@ from commscope.errors import UsageProblem
 from commscope.record.marks.ranges import Timelines, open_timelines
 from commscope.schema import Phase
 
+if TYPE_CHECKING:
+    from commscope.record.rank import Steps
+
 _PHASES = frozenset(phase.value for phase in Phase)
 _NOTHING: AbstractContextManager[None] = contextlib.nullcontext()
 _is_profiled: Callable[[], bool] = torch._C._autograd._profiler_enabled
 _HAS_NVTX_TOOL = "NVTX_INJECTION64_PATH" in os.environ
-
-
-class Steps(Protocol):
-    """What `profile` gives."""
-
-    def end_step(self, loss: float | None = None) -> None:
-        """Call this after every step."""
-
-
-class NoSteps:
-    """Steps where another profiler of ours already counts them."""
-
-    def end_step(self, loss: float | None = None) -> None:
-        """Nothing to do."""
 
 
 def annotate(
@@ -71,7 +60,7 @@ def profile(output: str | Path, *, steps: int = 3, warmup: int = 2, force: bool 
     Works in every rank under any launcher that sets RANK and WORLD_SIZE, and alone. Rank 0 writes run.json
     last. Does nothing where `commscope record` already profiles the program.
     """
-    from commscope.record.rank import outer_request, outer_session
+    from commscope.record.rank import NoSteps, outer_request, outer_session
 
     if _is_profiled() or "COMMSCOPE_RECORDING" in os.environ:
         yield NoSteps()

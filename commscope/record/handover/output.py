@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from commscope.errors import RecordFailed, UsageProblem
-from commscope.record.handover.facts import read_all_facts
+from commscope.record.handover.facts import RankFacts, read_all_facts
 from commscope.record.handover.manifest import write_manifest
 from commscope.record.handover.request import MANIFEST, REQUEST, WORK_FOLDER, RecordRequest, encode
 from commscope.whole import take_place, write_whole
 
+LOCK = "lock"  # held while one of the ranks writes run.json
 UNFINISHED = ".unfinished"  # ends the name of a recording that is to replace a run
 _TRACES = ("rank*.json.gz", "rank*.sqlite", "rank*.nsys-rep")
 _LOGS = ("logs/rank*.stdout.log", "logs/rank*.stderr.log")
@@ -120,10 +123,7 @@ def finish(request: RecordRequest) -> None:
     try:
         if request.script:
             _keep_logs(request)
-        write_manifest(request, facts)
-        shutil.rmtree(request.work_folder, ignore_errors=True)
-        if request.replaces is not None:
-            take_place(request.output, request.replaces, _is_of_run)
+        _make_whole(request, facts)
     except OSError as error:
         raise _unwritable(error, request.output) from error
 
@@ -144,6 +144,32 @@ def finish_together(request: RecordRequest, rank: int, patience_s: float = 60.0)
             )
         time.sleep(0.1)
     finish(request)
+
+
+def finish_as_far(request: RecordRequest) -> None:
+    """Write run.json from the facts that are there, waiting for no rank; the last rank makes it whole.
+
+    Call in every rank once its trace and its facts are left.
+    """
+    try:
+        with (request.work_folder / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            facts = read_all_facts(request.work_folder)
+            if len(facts) == request.world_size:
+                _make_whole(request, facts)
+            elif request.work_folder.exists():
+                write_manifest(request, facts)
+    except FileNotFoundError:
+        return  # another rank came last, and dropped the work folder
+    except OSError as error:
+        raise _unwritable(error, request.output) from error
+
+
+def _make_whole(request: RecordRequest, facts: Sequence[RankFacts]) -> None:
+    write_manifest(request, facts)
+    shutil.rmtree(request.work_folder, ignore_errors=True)
+    if request.replaces is not None:
+        take_place(request.output, request.replaces, _is_of_run)
 
 
 def _keep_logs(request: RecordRequest) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from commscope.errors import UsageProblem
 from commscope.layouts import check_layout
 from commscope.trace import Layout, ModelShape
 
+T = TypeVar("T")
 WORK_FOLDER = ".commscope"  # facts, logs and heartbeats of the ranks while recording
 REQUEST = "request.json"  # there too: what the ranks are asked
 MANIFEST = "run.json"
@@ -79,7 +80,12 @@ def encode(value: Any) -> bytes:
 
 def decode_request(data: bytes) -> RecordRequest:
     """The request a launcher wrote for its ranks."""
-    return msgspec.json.decode(data, type=RecordRequest, dec_hook=_typed)
+    return decode_as(RecordRequest, data)
+
+
+def decode_as(kind: type[T], data: bytes) -> T:
+    """A value that `encode` wrote. Raises msgspec.DecodeError for anything else."""
+    return msgspec.json.decode(data, type=kind, dec_hook=_typed)
 
 
 def _plain(value: Any) -> Any:

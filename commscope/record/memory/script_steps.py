@@ -8,6 +8,7 @@ step after the profiled ones, under the allocator's records.
 from __future__ import annotations
 
 import contextlib
+from typing import Protocol
 
 import torch
 
@@ -15,6 +16,44 @@ from commscope.record.handover.step_plan import Plan
 from commscope.record.memory.allocator import AllocatorRecords
 from commscope.record.memory.measure import reset_resident_peak, resident_peak
 from commscope.trace import Gap, RankMemory
+
+
+class Memory(Protocol):
+    """What a program that goes its own way asks of a measure of memory."""
+
+    def __call__(self, ended: int) -> None:
+        """Step `ended` just ended."""
+
+    def rows(self) -> tuple[RankMemory, ...]:
+        """What was measured."""
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """What was not, and why."""
+
+    def abandon(self) -> None:
+        """The program ends."""
+
+
+class NoMemory:
+    """Measures nothing, so that a capture of a running job costs it no step of its own."""
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+
+    def __call__(self, ended: int) -> None:
+        """Nothing to do."""
+
+    def rows(self) -> tuple[RankMemory, ...]:
+        """Nothing."""
+        return ()
+
+    def gaps(self) -> tuple[Gap, ...]:
+        """Says so."""
+        what = "memory was not measured: a capture of a running job leaves its other steps alone"
+        return (Gap("no_memory", what, (self._rank,), serious=False),)
+
+    def abandon(self) -> None:
+        """Nothing to do."""
 
 
 class StepMemory:

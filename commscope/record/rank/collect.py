@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,17 +14,29 @@ import torch.distributed as dist
 from commscope import __version__
 from commscope.record.handover.facts import RankFacts, describe_host
 from commscope.record.handover.links import Link, read_links
-from commscope.record.rank.session import Session
+from commscope.record.rank.session import Rank, Session
 from commscope.trace import Gap, ProcessGroup
 
 
 def collect_facts(session: Session, *, complete: bool) -> RankFacts:
     """Facts of this rank; call before the process groups are destroyed."""
-    rank = session.rank
+    facts = process_facts(session.rank, session.request.workload, complete=complete)
+    return replace(
+        facts,
+        step_times=tuple(session.step_times),
+        memory=tuple(session.memory),
+        ledger=session.marks.ledger.rows(session.rank.rank),
+        losses=tuple(session.losses),
+        sent_bytes=session.sent_per_step if facts.backend == "gloo" else None,
+        cpu=session.cpu.use,
+    )
+
+
+def process_facts(rank: Rank, workload: str, *, complete: bool) -> RankFacts:
+    """What the process of a rank knows without any step."""
     backend = str(dist.get_backend()) if dist.is_initialized() else None
     host = describe_host()
     links = device_links(rank.device, host["name"])
-    why = () if isinstance(links, tuple) else (_no_links(links, rank.rank),)
     return RankFacts(
         rank=rank.rank,
         world_size=rank.world_size,
@@ -33,16 +46,10 @@ def collect_facts(session: Session, *, complete: bool) -> RankFacts:
         device=device_name(rank.device),
         versions=versions(backend),
         groups=process_groups(),
-        step_times=tuple(session.step_times),
-        memory=tuple(session.memory),
-        ledger=session.marks.ledger.rows(rank.rank),
-        losses=tuple(session.losses),
-        sent_bytes=session.sent_per_step if backend == "gloo" else None,
         clock={"realtime_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()},
-        workload=session.request.workload,
+        workload=workload,
         links=links if isinstance(links, tuple) else (),
-        gaps=why,
-        cpu=session.cpu.use,
+        gaps=() if isinstance(links, tuple) else (_no_links(links, rank.rank),),
     )
 
 

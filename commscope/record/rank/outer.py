@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from commscope.errors import RecordFailed
 from commscope.record.handover.output import beside_the_old, finish_together, prepare_output
@@ -17,15 +19,23 @@ from commscope.record.rank.program import Program
 from commscope.record.rank.session import Rank
 
 _PATIENCE_S = 60.0
+_LAUNCH_KEY = "commscope/launch"
 _RANK = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 _WORLD_SIZE = ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 _LOCAL_RANK = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
 
 
 def this_rank() -> Rank:
-    """Where this process stands, as torchrun, Slurm or MPI tell; alone where none does."""
+    """Where this process stands, as its process group tells, else torchrun, Slurm or MPI; alone else."""
     device = f"cuda:{_from_environment(_LOCAL_RANK, 0)}" if torch.cuda.is_available() else "cpu"
+    if is_in_group():
+        return Rank(dist.get_rank(), dist.get_world_size(), device)
     return Rank(_from_environment(_RANK, 0), _from_environment(_WORLD_SIZE, 1), device)
+
+
+def is_in_group() -> bool:
+    """Whether this process has joined the other ranks."""
+    return dist.is_available() and dist.is_initialized()
 
 
 def outer_request(
@@ -56,6 +66,11 @@ def outer_request(
 
 def launch_name() -> str:
     """What all ranks of one launch, and no other launch, have in common."""
+    if is_in_group():
+        store = dist.distributed_c10d._get_default_store()
+        with contextlib.suppress(RuntimeError, NotImplementedError):  # a store that cannot compare
+            # the first to ask decides, so that nobody waits for a rank that is not recorded
+            return str(store.compare_set(_LAUNCH_KEY, "", uuid.uuid4().hex).decode())
     names = ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "MASTER_PORT")
     return "-".join(os.environ[name] for name in names if name in os.environ) or str(os.getpid())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from commscope.errors import RecordFailed
 from commscope.record.handover.facts import RankFacts, write_facts
@@ -15,7 +16,7 @@ from commscope.record.handover.request import BY_OPTIMIZER, BY_TIME, RecordReque
 from commscope.record.handover.step_plan import script_plan
 from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import open_timelines
-from commscope.record.memory import StepMemory
+from commscope.record.memory import Memory, StepMemory
 from commscope.record.rank.collect import collect_facts
 from commscope.record.rank.own_profiler import OwnProfiler
 from commscope.record.rank.session import Rank, Session
@@ -24,13 +25,27 @@ from commscope.trace import Gap
 _OTHER_STEPS = {BY_OPTIMIZER: "or --steps-by call, or time", BY_TIME: "a step is a second"}
 
 
+class Steps(Protocol):
+    """What a program is given to say where its steps end."""
+
+    def end_step(self, loss: float | None = None) -> None:
+        """Call this after every step."""
+
+
+class NoSteps:
+    """Steps that nobody records, or that are told elsewhere."""
+
+    def end_step(self, loss: float | None = None) -> None:
+        """Nothing to do."""
+
+
 class Program:
     """The steps of one rank of a program that is none of ours."""
 
-    def __init__(self, request: RecordRequest, rank: Rank) -> None:
+    def __init__(self, request: RecordRequest, rank: Rank, memory: Memory | None = None) -> None:
         plan = script_plan(request.warmup, request.steps)
         self.session = Session(request, rank, Marks(open_timelines(), Ledger()), plan)
-        self._memory = StepMemory(rank.rank, rank.device, plan)
+        self._memory = memory or StepMemory(rank.rank, rank.device, plan)
         self.session.at_border = self._memory
         self.own_profiler = OwnProfiler()
         self._facts: RankFacts | None = None
