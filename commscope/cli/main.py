@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "doctor",
     "slim": "slim",
     "dashboard": "dashboard",
+    "cache": "cache",
 }
 ALIASES = {"report": "analyze"}
 SUMMARIES = {
@@ -44,6 +45,7 @@ SUMMARIES = {
     "doctor": "What is wrong or missing in a trace, and what it costs the answer.",
     "slim": "Save a run as small columns that fit into a repository.",
     "dashboard": "Compare runs in the browser.",
+    "cache": "What is kept of runs read before: show, clear.",
 }
 
 

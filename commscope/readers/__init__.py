@@ -12,7 +12,7 @@ from commscope.readers.nsys import NSYS
 from commscope.readers.others import CALLS_ONLY, OTHERS
 from commscope.readers.runs.discover import head_of, trace_files
 from commscope.readers.runs.trace_format import TraceFormat
-from commscope.readers.slim import COLUMNAR, read_cached
+from commscope.readers.slim import COLUMNAR, content_key, read_cached
 from commscope.readers.slim import slim as slim_run
 from commscope.trace import RankPart, RankTrace, Run, RunInfo
 
@@ -83,12 +83,22 @@ def _file(path: Path, said: Mapping[str, int]) -> Run:
 
 def read_rank(part: RankPart, info: RunInfo) -> RankTrace:
     """One rank's trace, whole. Raises UnreadableTrace where it is none."""
+    known = _reader_of(part)
+    return known.read(part, info) if known is COLUMNAR else read_cached(part, info, known.read)
+
+
+def read_past_cache(part: RankPart, info: RunInfo) -> RankTrace:
+    """The same from the file itself, for those who keep what they make of it."""
+    return _reader_of(part).read(part, info)
+
+
+def _reader_of(part: RankPart) -> TraceFormat:
     known = _BY_NAME.get(part.reader)
     if known is None:
         raise UnreadableTrace(
             f"no reader named {part.reader!r}", where=str(part.path), hint="open the run again"
         )
-    return known.read(part, info) if known is COLUMNAR else read_cached(part, info, known.read)
+    return known
 
 
 def slim(run: Run, out: Path, *, replace_run: bool = False) -> tuple[Path, ...]:
@@ -99,4 +109,4 @@ def slim(run: Run, out: Path, *, replace_run: bool = False) -> tuple[Path, ...]:
     return slim_run(run, Path(out), read_rank, replace_run=replace_run)
 
 
-__all__ = ["READERS", "open_run", "read_rank", "slim"]
+__all__ = ["READERS", "content_key", "open_run", "read_past_cache", "read_rank", "slim"]

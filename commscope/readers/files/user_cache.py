@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
+import tempfile
 from pathlib import Path
 
 CHOSEN = "COMMSCOPE_CACHE"  # environment variable that names the folder
+OFF = "COMMSCOPE_NO_CACHE"  # environment variable that turns the cache off
+KINDS = ("analyses", "ranks", "traces")
 MOST_BYTES = 8 << 30  # of one kind; the entries used longest ago go first
+_ENTRY = re.compile(r"\.?[0-9a-f]{40}(\.parquet)?(\.\w+\.partial)?|\.[0-9a-f]{16}\.partial")
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def cache_folder() -> Path:
+    """Where the cache is, whether or not it is there. Raises RuntimeError for a user without a home."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get(CHOSEN) or Path(base) / "commscope")
+
+
+def entries(kind: str) -> list[tuple[Path, int]]:
+    """Entries of one kind with their bytes, and what is left of halves; nothing else that may lie there."""
+    with contextlib.suppress(OSError, RuntimeError):
+        found = _stats(cache_folder() / kind)
+        return [
+            (path, facts.st_size)
+            for path, facts in found
+            if _ENTRY.fullmatch(path.name) and stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid()
+        ]
+    return []
 
 
 def user_cache(kind: str) -> Path | None:
@@ -19,8 +42,7 @@ def user_cache(kind: str) -> Path | None:
     user's, or may be written by others: then nothing is kept, and nothing is believed.
     """
     try:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        folder = Path(os.environ.get(CHOSEN) or Path(base) / "commscope")
+        folder = cache_folder()
         for place in (folder, folder / kind):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _is_mine(place.stat()):
@@ -41,6 +63,19 @@ def entry_in(folder: Path, name: str) -> Path | None:
     except OSError:
         return None
     return entry
+
+
+def write_entry(folder: Path, name: str, data: bytes) -> None:
+    """Put an entry there whole or not at all; its reader checks it, so nobody waits for the disk."""
+    descriptor, partial = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(partial).replace(folder / name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(partial).unlink()
+        raise
 
 
 def drop_oldest(folder: Path, most_bytes: int = MOST_BYTES) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from commscope.errors import UnreadableTrace
-from commscope.readers.files.user_cache import drop_oldest, entry_in, user_cache
+from commscope.readers.files.user_cache import OFF, drop_oldest, entry_in, user_cache
 from commscope.readers.slim.parquet_file import read_trace, write_trace
 from commscope.schema import EVENTS_SCHEMA_VERSION
 from commscope.trace import RankPart, RankTrace, RunInfo
@@ -20,7 +20,6 @@ from commscope.trace import RankPart, RankTrace, RunInfo
 KIND = "traces"
 # Below this size the trace itself is read in a fraction of a second.
 WORTH_BYTES = 4 << 20
-OFF = "COMMSCOPE_NO_CACHE"
 READING = 3  # raised whenever a reader takes something else from the same file
 
 Read = Callable[[RankPart, RunInfo], RankTrace]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
-import commscope
 from commscope import engine
 from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
@@ -19,10 +17,12 @@ from commscope.readers.files.user_cache import drop_oldest, entry_in, user_cache
 from commscope.readers.runs.manifest import MANIFEST
 from commscope.trace import RankPart, RunInfo
 from commscope.whole import write_whole
-from commscope_dashboard.runs.kept import packed, unpacked
 
 KIND = "analyses"
 _CHUNK_BYTES = 1 << 20
+PACKING: engine.Packing[tuple[Analysis, tuple[Finding, ...]]] = engine.Packing(
+    tuple[Analysis, tuple[Finding, ...]]
+)
 
 
 def read_path(path: Path) -> tuple[Analysis, tuple[Finding, ...]]:
@@ -45,7 +45,7 @@ def read_cached(path: Path) -> tuple[Analysis, tuple[Finding, ...]]:
         return kept
     made = read_path(path)
     with contextlib.suppress(OSError, TypeError, ValueError):  # a full disk only costs the cache
-        write_whole(folder / name, packed(made))
+        write_whole(folder / name, PACKING.packed(made))
         drop_oldest(folder)
     return made
 
@@ -53,7 +53,7 @@ def read_cached(path: Path) -> tuple[Analysis, tuple[Finding, ...]]:
 def _kept(folder: Path, name: str) -> tuple[Analysis, tuple[Finding, ...]] | None:
     entry = entry_in(folder, name)
     try:
-        return None if entry is None else unpacked(entry.read_bytes())
+        return None if entry is None else PACKING.unpacked(entry.read_bytes())
     except OSError:
         return None
 
@@ -65,16 +65,8 @@ def _analyze_and_examine(part: RankPart, info: RunInfo) -> tuple[RankAnalysis, R
 
 def _digest(path: Path, files: Iterable[Path]) -> str:
     """Content of the files and of the code that reads them: another version may answer differently."""
-    digest = hashlib.blake2b(f"{_code_digest()}\0{path.resolve()}".encode(), digest_size=20)
+    digest = hashlib.blake2b(f"{engine.code_digest()}\0{path.resolve()}".encode(), digest_size=20)
     for file in files:
-        _feed(digest, file)
-    return digest.hexdigest()
-
-
-@cache
-def _code_digest() -> str:
-    digest = hashlib.blake2b(commscope.__version__.encode(), digest_size=20)
-    for file in sorted(Path(commscope.__file__).parent.rglob("*.py")):
         _feed(digest, file)
     return digest.hexdigest()
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from commscope_dashboard.app import create_app
 from commscope_dashboard.runs import loading
-from commscope_dashboard.runs.kept import packed, unpacked
 
 from commscope import engine
 from commscope.compare import compare
@@ -75,7 +74,7 @@ def test_the_recorded_file_of_a_rank_is_served_for_perfetto(run: Path) -> None:
 def test_an_analysis_comes_back_from_the_cache_as_it_was() -> None:
     for saved in sorted((CHECKOUT / "traces").glob("gpt-*")):
         read = loading.read_path(saved)
-        analysis, findings = unpacked(packed(read)) or (None, None)
+        analysis, findings = loading.PACKING.unpacked(loading.PACKING.packed(read)) or (None, None)
         assert analysis is not None
         for item in dataclasses.fields(analysis):
             if item.name not in ("instances", "skeletons", "compute"):
@@ -94,14 +93,14 @@ def test_an_analysis_comes_back_from_the_cache_as_it_was() -> None:
 
 
 def test_whatever_bit_of_an_entry_flips_it_is_not_used() -> None:
-    data = packed(loading.read_path(CHECKOUT / "traces" / "gpt-tp2"))
+    data = loading.PACKING.packed(loading.read_path(CHECKOUT / "traces" / "gpt-tp2"))
     chance = random.Random(20261126)
     for place in (0, 31, 32, len(data) - 1, *(chance.randrange(len(data)) for _ in range(200))):
         changed = bytearray(data)
         changed[place] ^= 1 << chance.randrange(8)
-        assert unpacked(bytes(changed)) is None
-    assert unpacked(b"") is None
-    assert unpacked(hashlib.sha256(b"x").digest() + b"x") is None
+        assert loading.PACKING.unpacked(bytes(changed)) is None
+    assert loading.PACKING.unpacked(b"") is None
+    assert loading.PACKING.unpacked(hashlib.sha256(b"x").digest() + b"x") is None
 
 
 class Trap:

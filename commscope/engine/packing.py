@@ -1,38 +1,45 @@
-"""An analysis and its findings as bytes, and back: plain data, which cannot run anything when it is read."""
+"""Analyses as bytes, and back: plain data, which cannot run anything when it is read."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Generic, TypeVar, get_origin
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from commscope.analysis.result import Analysis
-from commscope.readers.doctor import Finding
-
-Read = tuple[Analysis, tuple[Finding, ...]]
+T = TypeVar("T")
 
 
-def packed(read: Read) -> bytes:
-    """A digest, and what it is of. Raises TypeError or ValueError for what has no plain form."""
-    content = msgspec.msgpack.encode(read, enc_hook=_plain)
-    return hashlib.sha256(content).digest() + content
+class Packing(Generic[T]):
+    """Values of one type as bytes, and back."""
+
+    def __init__(self, kind: Any) -> None:
+        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind, dec_hook=_typed)
+
+    def packed(self, value: T) -> bytes:
+        """A digest, and what it is of. Raises TypeError or ValueError for what has no plain form."""
+        content = plain_bytes(value)
+        return hashlib.sha256(content).digest() + content
+
+    def unpacked(self, data: bytes) -> T | None:
+        """What `packed` was given; None where these are not the bytes it gave."""
+        size = hashlib.sha256().digest_size
+        content = memoryview(data)[size:]
+        if hashlib.sha256(content).digest() != data[:size]:
+            return None
+        try:
+            return self._decoder.decode(content)
+        except (msgspec.MsgspecError, ValueError, TypeError, pa.ArrowException):
+            return None
 
 
-def unpacked(data: bytes) -> Read | None:
-    """What `packed` was given; None where these are not the bytes it gave."""
-    size = hashlib.sha256().digest_size
-    digest, content = data[:size], data[size:]
-    if hashlib.sha256(content).digest() != digest:
-        return None
-    try:
-        return _DECODER.decode(content)
-    except (msgspec.MsgspecError, ValueError, TypeError, pa.ArrowException):
-        return None
+def plain_bytes(value: Any) -> bytes:
+    """A value as bytes. Raises TypeError or ValueError where it has no plain form."""
+    return msgspec.msgpack.encode(value, enc_hook=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -68,6 +75,3 @@ def _with_tuples(table: pd.DataFrame) -> pd.DataFrame:
         cells = [tuple(cell.tolist()) if isinstance(cell, np.ndarray) else cell for cell in table[name]]
         table[name] = pd.Series(cells, index=table.index, dtype=object)
     return table
-
-
-_DECODER: msgspec.msgpack.Decoder[Read] = msgspec.msgpack.Decoder(Read, dec_hook=_typed)

@@ -1,8 +1,6 @@
-"""Run -> Analysis: one function mapped over the ranks, in this process, in local processes or on a Dask
-cluster.
+"""Processes of this machine: takes a run and a function of one rank, gives what it gives of each.
 
-A worker reads one rank, analyzes it and gives back small tables, so memory follows one rank a worker, not
-the sum.
+A worker reads one rank and gives back small tables, so memory follows one rank a worker, not the sum.
 """
 
 from __future__ import annotations
@@ -14,19 +12,15 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
+from pathlib import Path
 from typing import TypeVar
 
-from commscope.analysis.join import join
-from commscope.analysis.rank import analyze_rank
-from commscope.analysis.result import Analysis, RankAnalysis
-from commscope.errors import CommScopeError, UsageProblem
-from commscope.readers import read_rank
+from commscope.errors import CommScopeError
 from commscope.trace import RankPart, Run, RunInfo
 
-OnRank = Callable[[int], None]
 T = TypeVar("T")
 _WORKERS_HINT = (
     "memory may be short: try --jobs 1, or jobs=1; a script that calls this does so under "
@@ -34,29 +28,6 @@ _WORKERS_HINT = (
 )
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WORTH_A_PROCESS_BYTES = 4_000_000  # below this sum, starting processes takes longer than the work
-
-
-def analyze(
-    run: Run, *, jobs: int | None = None, scheduler: str | None = None, on_rank: OnRank | None = None
-) -> Analysis:
-    """Analyze all ranks of a run and join them.
-
-    `jobs` local processes (default: as many as pay off), or the Dask `scheduler` at that address. `on_rank`
-    is called with the rank as each is done. Raises CommScopeError where a rank cannot be read.
-    """
-    if jobs is not None and jobs < 1:
-        raise UsageProblem(f"cannot use {jobs} processes", hint="give --jobs a number of at least 1")
-    if scheduler is not None:
-        results = _on_cluster(run.parts, run.info, scheduler)
-    else:
-        results = over_ranks(run, analyze_part, jobs=jobs)
-    ranks = []
-    with closing(results):
-        for one in results:
-            ranks.append(one)
-            if on_rank is not None:
-                on_rank(one.rank)
-    return join(run.info, ranks, run.gaps)
 
 
 def over_ranks(
@@ -69,9 +40,9 @@ def over_ranks(
     return _in_processes(run, work, workers)
 
 
-def analyze_part(part: RankPart, info: RunInfo) -> RankAnalysis:
-    """Read and analyze one rank: what each worker does."""
-    return analyze_rank(read_rank(part, info))
+def size_bytes(parts: Sequence[RankPart]) -> int:
+    """What the files of these ranks hold together."""
+    return sum(_size_bytes(path) for path in {part.path for part in parts})
 
 
 def _in_processes(run: Run, work: Callable[[RankPart, RunInfo], T], workers: int) -> Generator[T, None, None]:
@@ -119,39 +90,16 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _on_cluster(
-    parts: Sequence[RankPart], info: RunInfo, scheduler: str
-) -> Generator[RankAnalysis, None, None]:
-    try:
-        import distributed
-    except ImportError as error:
-        raise UsageProblem(
-            "a Dask scheduler was named, but Dask is not installed",
-            where=scheduler,
-            hint="install the extra: pip install 'commscope[cluster]'",
-        ) from error
-    try:
-        client = distributed.Client(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UsageProblem(
-            f"no Dask scheduler answers: {error}", where=scheduler, hint="such as tcp://host:8786"
-        ) from error
-    with client:
-        futures = [client.submit(analyze_part, part, info, pure=False) for part in parts]
-        for future in distributed.as_completed(futures, loop=client.loop):
-            yield future.result()
-
-
 def _workers(parts: Sequence[RankPart]) -> int:
     """As many processes as there are ranks and cores, where the files are large enough to pay for them."""
-    if sum(_size_bytes(part) for part in parts) < WORTH_A_PROCESS_BYTES:
+    if size_bytes(parts) < WORTH_A_PROCESS_BYTES:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, len(parts))
 
 
-def _size_bytes(part: RankPart) -> int:
+def _size_bytes(path: Path) -> int:
     try:
-        return part.path.stat().st_size
+        return path.stat().st_size
     except OSError:
         return 0
