@@ -11,7 +11,14 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from commscope.analysis.clocks import clock_gaps, common_time, readings_ns, solve_clock
+from commscope.analysis.clocks import (
+    clock_gaps,
+    common_time,
+    one_clock,
+    readings_ns,
+    solve_clock,
+    within_one_clock,
+)
 from commscope.analysis.critical_path import critical_paths
 from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps
 from commscope.analysis.joined import Joined
@@ -60,15 +67,15 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     present = tuple(one.rank for one in ordered)
     missing = tuple(sorted(set(range(run.world_size or 0)) - set(present)))
     complete = completeness_of(joined.common, joined.found.instance, all_ranks=not missing)
-    waits = waits_of(
-        joined.common, joined.found.instance, complete.is_whole, clocked=joined.clock is not None
-    )
+    comparable = within_one_clock(joined.rows, joined.found.instance, joined.clock_of)
+    waits = waits_of(joined.common, comparable, complete.is_whole, clocked=joined.clock is not None)
     instances = _table(table, joined, waits, complete)
     if run.world_size and not missing:
         instances = with_members(instances)
     instances = with_roles(instances, (*run.groups, *(group for one in ordered for group in one.groups)))
     rank_windows = {one.rank: _common_windows(one, joined.clock) for one in ordered}
-    windows = windows_of_run(rank_windows)
+    windows = windows_of_run(rank_windows, joined.tied)
+    followed = [one for one in ordered if one.rank in joined.followed]
     waited = counted_once(instances, rank_windows)
     return Analysis(
         run=run,
@@ -91,9 +98,9 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         matching=joined.matching,
         clock=joined.clock,
         stalls=stalls_of(waited, causes_of(ordered, waited, joined.clock)),
-        critical_paths=critical_paths(ordered, instances, joined.clock, windows),
+        critical_paths=critical_paths(followed, instances, joined.clock, windows),
         memory=_memory(run, ordered),
-        skeletons=tuple(one.skeleton for one in ordered if one.skeleton is not None),
+        skeletons=tuple(one.skeleton for one in followed if one.skeleton is not None),
         coverage={one.rank: one.coverage for one in ordered},
         compute={one.rank: _common_compute(one, joined.clock) for one in ordered},
     )
@@ -114,8 +121,6 @@ def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) ->
     late = np.append(solved.refused, False)[found.instance] & (found.instance >= 0)
     common = _on_common_clock(rows, solved.clock)
     kept = renumbered(common, np.where(late, ABSENT, found.instance))
-    first = min(one.rank for one in ranks)
-    home = solved.component.get(first)
     return Joined(
         rows=rows,
         common=common,
@@ -123,7 +128,7 @@ def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) ->
         matching=_counted(found, kept, found.refused | late),
         clock=solved.clock,
         contradicted=bool(len(solved.refused)) and bool(solved.refused.all()),
-        untied=tuple(rank for rank, number in sorted(solved.component.items()) if number != home),
+        clock_of=one_clock([one.rank for one in ranks], solved.component, hosts),
     )
 
 

@@ -45,27 +45,28 @@ def gaps_of(joined: Joined, present: tuple[int, ...], missing: tuple[int, ...]) 
             f"{matching.refused} pairings were refused: they contradict each other in kind, size or time"
         )
         gaps.append(Gap("refused", message, cost="their wait and transfer are unknown"))
+    return (*gaps, *_clock_gaps(joined, present))
+
+
+def _clock_gaps(joined: Joined, present: tuple[int, ...]) -> tuple[Gap, ...]:
+    """What is not told of ranks whose clocks nothing ties together."""
     if joined.contradicted:
-        gaps.append(
-            Gap(
-                "clock_infeasible",
-                "no clock offsets satisfy the matched collectives",
-                present,
-                cost="no waits",
-            )
-        )
-    elif joined.clock is None and len(present) > 1:
-        gaps.append(Gap("no_clock", "no matched collective ties the ranks' clocks together", present))
-    elif joined.untied:
-        gaps.append(
-            Gap(
-                "clock_untied",
-                f"no matched collective ties {format_ranks(joined.untied)} to rank {present[0]}'s clock",
-                joined.untied,
-                cost="their times against the other ranks' are as recorded",
-            )
-        )
-    return tuple(gaps)
+        what = "no clock offsets satisfy the matched collectives" + _no_path(joined)
+        return (Gap("clock_infeasible", what, present, cost="no waits"),)
+    if not joined.untied:
+        return ()
+    if joined.clock is None:
+        what = "no matched collective ties the ranks' clocks together" + _no_path(joined)
+        return (Gap("no_clock", what, present, cost="waits between them are not told"),)
+    ranks = format_ranks(joined.untied)
+    what = f"no matched collective ties {ranks} to rank {present[0]}'s clock" + (
+        _no_path(joined) or f": the critical path leaves {ranks} out"
+    )
+    return (Gap("clock_untied", what, joined.untied, cost="waits for them are not told"),)
+
+
+def _no_path(joined: Joined) -> str:
+    return ": there is no critical path over the ranks" if not joined.followed else ""
 
 
 def incomplete(instances: pd.DataFrame) -> tuple[Gap, ...]:

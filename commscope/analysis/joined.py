@@ -19,4 +19,20 @@ class Joined:
     matching: Matching
     clock: Clock | None
     contradicted: bool  # rows were matched but no clock allows any of it
-    untied: Members  # ranks whose clock nothing ties to the first rank's
+    clock_of: dict[int, int]  # rank -> number of its clock; those of equal number can be compared
+
+    @property
+    def tied(self) -> Members:
+        """Ranks on the first rank's clock."""
+        home = self.clock_of[min(self.clock_of)]
+        return tuple(rank for rank, clock in sorted(self.clock_of.items()) if clock == home)
+
+    @property
+    def untied(self) -> Members:
+        """Ranks whose clock nothing ties to the first rank's."""
+        return tuple(sorted(set(self.clock_of) - set(self.tied)))
+
+    @property
+    def followed(self) -> Members:
+        """Ranks that a path over all ranks may cross; none where one of several is left."""
+        return () if self.untied and len(self.tied) == 1 else self.tied

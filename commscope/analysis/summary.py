@@ -84,7 +84,12 @@ def why_phases_are_hidden(analysis: Analysis) -> str | None:
 
 
 def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = GROUP_KEYS) -> pd.DataFrame:
-    """Instances of a window summed by `keys`.
+    """Instances of a window summed by `keys`: see `totals_of`."""
+    return totals_of(instances_in(analysis, window), keys)
+
+
+def totals_of(table: pd.DataFrame, keys: tuple[str, ...]) -> pd.DataFrame:
+    """Instances summed by `keys`, in their order.
 
     Adds count, duration_ns, total_payload_bytes and total_wire_bytes (null where one instance's time or size
     is unknown), matched_count (instances whose wait and transfer are known), and over those known_wait_ns,
@@ -92,7 +97,6 @@ def collective_totals(analysis: Analysis, window: str, keys: tuple[str, ...] = G
     others; wait_ns and transfer_ns are null where there are any, least_wait_ns counts what they waited at
     least. members and members_present are of the instance with the most and the fewest.
     """
-    table = instances_in(analysis, window)
     matched = table["transfer_ns"].notna()
     columns = table[list(keys)].assign(
         count=1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from commscope.analysis.result import Window
@@ -11,14 +11,25 @@ from commscope.schema import CAPTURE
 _LONGEST_GAP = 10  # between steps that follow one another: a tenth of a step
 
 
-def windows_of_run(rank_windows: Mapping[int, Iterable[Window]]) -> tuple[Window, ...]:
+def windows_of_run(
+    rank_windows: Mapping[int, Sequence[Window]], tied: Container[int] | None = None
+) -> tuple[Window, ...]:
     """The capture from its earliest start to its latest end over the ranks, then the steps.
 
-    Each step ends where it ended on the last rank, and begins where the one before it ended.
+    Each step ends where it ended on the last rank, and begins where the one before it ended. Ranks that are
+    not `tied` to the others' clock (None: all are) only add windows that nobody else has.
     """
     spans: dict[str, Window] = {}
-    for window in (window for windows in rank_windows.values() for window in windows):
-        seen = spans.get(window.name, window)
+    apart = {rank for rank in rank_windows if tied is not None and rank not in tied}
+    told = [
+        (rank, window)
+        for rank in sorted(rank_windows, key=apart.__contains__)
+        for window in rank_windows[rank]
+    ]
+    for rank, window in told:
+        seen = spans.setdefault(window.name, window)
+        if rank in apart:
+            continue
         spans[window.name] = replace(
             window, start_ns=min(seen.start_ns, window.start_ns), end_ns=max(seen.end_ns, window.end_ns)
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from commscope.analysis.result import Analysis, RankBreakdown
-from commscope.analysis.summary import collective_totals, typical_window
+from commscope.analysis.summary import GROUP_KEYS, step_windows, totals_of, typical_window
 from commscope.check.result import Verdict
 from commscope.check.samples.history import Series
 from commscope.compare import Comparison, other_load_of
@@ -143,27 +143,29 @@ def _breakdown(row: RankBreakdown) -> dict[str, Any]:
 
 
 def _collectives(analysis: Analysis) -> list[dict[str, Any]]:
-    """Rows of every window that has some; the table is divided once, so that steps cost what they hold."""
-    held = {str(name): table for name, table in analysis.instances.groupby("window")}
-    rows: list[dict[str, Any]] = []
-    for window in analysis.windows:
-        if window.name == CAPTURE:
-            rows += _collectives_in(analysis, window.name)
-        elif window.name in held:
-            own = dataclasses.replace(analysis, instances=held[window.name])
-            rows += _collectives_in(own, window.name)
-    return rows
+    """Rows of every window that has some, in the order of the windows; all steps are summed at once."""
+    table = analysis.instances
+    rows: dict[str, list[dict[str, Any]]] = {window.name: [] for window in analysis.windows}
+    rows[CAPTURE] = _collective_rows(totals_of(table.assign(window=CAPTURE), ("window", *GROUP_KEYS)))
+    steps = table[table["window"].isin(step_windows(analysis))]
+    for row in _collective_rows(totals_of(steps, ("window", *GROUP_KEYS))):
+        rows[row["window"]].append(row)
+    return [row for of_window in rows.values() for row in of_window]
 
 
-def _collectives_in(analysis: Analysis, window: str) -> list[dict[str, Any]]:
-    totals = collective_totals(analysis, window)
-    rows: list[dict[str, Any]] = []
-    for record in totals.to_dict("records"):
-        row = {str(key): None if pd.isna(value) else value for key, value in record.items()}
-        wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row["known_transfer_ns"]
-        busbw = wire_bytes / transfer_ns if wire_bytes and transfer_ns else None
-        rows.append({"window": window, **row, "busbw_gbps": busbw})
-    return rows
+def _collective_rows(totals: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = {
+        str(name): [
+            None if absent else one for one, absent in zip(column.tolist(), column.isna(), strict=True)
+        ]
+        for name, column in totals.items()
+    }
+    return [_with_busbw(dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
+
+def _with_busbw(row: dict[str, Any]) -> dict[str, Any]:
+    wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row["known_transfer_ns"]
+    return {**row, "busbw_gbps": wire_bytes / transfer_ns if wire_bytes and transfer_ns else None}
 
 
 def _plain(value: Any) -> Any:

@@ -4,26 +4,54 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
-from commscope.report import contract
+from commscope.analysis.waits import stalls_of
+from commscope.report.contract import analysis_document
 from tests.analyses import make_analysis
 
 
-def test_a_document_looks_at_each_step_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def grouped(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of every table that is divided into groups, and of what is picked out of one."""
     seen: list[int] = []
-    real = contract.collective_totals
+    for kind, name in ((pd.DataFrame, "groupby"), (pd.Series, "groupby"), (pd.DataFrame, "__getitem__")):
 
-    def counted(analysis: object, window: str) -> object:
-        seen.append(len(analysis.instances))  # type: ignore[attr-defined]
-        return real(analysis, window)  # type: ignore[arg-type]
+        def counted(
+            self: pd.DataFrame, *args: object, real: object = getattr(kind, name), **more: object
+        ) -> object:
+            seen.append(len(self))
+            return real(self, *args, **more)  # type: ignore[operator]
 
-    monkeypatch.setattr(contract, "collective_totals", counted)
-    analysis = make_analysis(steps=12)
-    document = contract.analysis_document(analysis)
-    assert sum(seen) == 2 * len(analysis.instances)  # the capture holds all, the steps together as many
-    assert {row["window"] for row in document["collectives"]} == {window.name for window in analysis.windows}
-    empty = replace(analysis, instances=analysis.instances[:0])
-    seen.clear()
-    assert contract.analysis_document(empty)["collectives"] == []
-    assert len(seen) == 1
+        monkeypatch.setattr(kind, name, counted)
+    return seen
+
+
+def test_a_document_sums_all_steps_at_once(grouped: list[int]) -> None:
+    """Each step was summed by itself, at about 20 ms a step."""
+    costs = []
+    for steps in (12, 24):
+        analysis = make_analysis(steps=steps)
+        grouped.clear()
+        document = analysis_document(analysis)
+        costs.append((len(grouped), sum(grouped)))
+        assert {row["window"] for row in document["collectives"]} == {one.name for one in analysis.windows}
+    (calls, rows), (calls_of_twice, rows_of_twice) = costs
+    assert calls_of_twice == calls
+    assert rows_of_twice <= 2.5 * rows
+
+
+def test_stalls_of_all_steps_are_summed_at_once(grouped: list[int]) -> None:
+    calls = []
+    for steps in (12, 24):
+        table = make_analysis(steps=steps, late_ns={1: 5_000}).instances
+        grouped.clear()
+        assert len(stalls_of(table, {})) == steps + 1
+        calls.append(len(grouped))
+    assert calls[0] == calls[1]
+
+
+def test_a_document_of_no_collectives() -> None:
+    analysis = make_analysis(steps=2)
+    assert analysis_document(replace(analysis, instances=analysis.instances[:0]))["collectives"] == []

@@ -57,15 +57,16 @@ def _owned(start_ns: Int64, end_ns: Int64) -> Int64:
 
 def stalls_of(instances: pd.DataFrame, causes: Mapping[Cell, Mapping[str, int]]) -> tuple[Stall, ...]:
     """Who waited for whom: one row a window, victim and culprit; the window `capture` holds all waits."""
-    waited = instances[instances["wait_ns"].fillna(0) > 0]
-    rows = []
+    waited = instances.loc[instances["wait_ns"].fillna(0) > 0, ["window", "rank", "culprit", "wait_ns"]]
     steps = waited[waited["window"] != CAPTURE]
-    for window, part in [(CAPTURE, waited), *_by_window(steps)]:
-        sums = part.groupby(["rank", "culprit"], sort=True)["wait_ns"].sum()
-        for victim, culprit, wait_ns in sums.reset_index().itertuples(index=False):
-            cell = (window, int(victim), int(culprit))
-            rows.append(Stall(*cell, wait_ns=int(wait_ns), causes_ns=causes.get(cell, {})))
-    return tuple(rows)
+    every = pd.concat([waited.assign(window=CAPTURE), steps], ignore_index=True)
+    code, names = pd.factorize(every["window"])
+    sums = every["wait_ns"].groupby([code, every["rank"], every["culprit"]], sort=True).sum()
+    cells = ((str(names[at]), int(victim), int(culprit)) for at, victim, culprit in sums.index)
+    return tuple(
+        Stall(*cell, wait_ns=int(wait_ns), causes_ns=causes.get(cell, {}))
+        for cell, wait_ns in zip(cells, sums, strict=True)
+    )
 
 
 def cause_words(stalls: Iterable[Stall], *, most: int | None = None) -> str:
@@ -76,7 +77,3 @@ def cause_words(stalls: Iterable[Stall], *, most: int | None = None) -> str:
     shares = [(cause, ns / total.total()) for cause, ns in total.most_common()]
     told = [(cause, share) for cause, share in shares if share >= _LEAST_SHARE]
     return ", ".join(f"{_WORDS.get(cause, cause)} {round(100 * share)} %" for cause, share in told[:most])
-
-
-def _by_window(steps: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(str(window), part) for window, part in steps.groupby("window", sort=False)]
