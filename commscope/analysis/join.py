@@ -129,6 +129,7 @@ def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) ->
         clock=solved.clock,
         contradicted=bool(len(solved.refused)) and bool(solved.refused.all()),
         clock_of=one_clock([one.rank for one in ranks], solved.component, hosts),
+        first=min(ranks, key=lambda one: (one.windows[0].span_ns <= 0, one.rank)).rank,
     )
 
 

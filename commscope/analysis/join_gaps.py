@@ -59,7 +59,7 @@ def _clock_gaps(joined: Joined, present: tuple[int, ...]) -> tuple[Gap, ...]:
         what = "no matched collective ties the ranks' clocks together" + _no_path(joined)
         return (Gap("no_clock", what, present, cost="waits between them are not told"),)
     ranks = format_ranks(joined.untied)
-    what = f"no matched collective ties {ranks} to rank {present[0]}'s clock" + (
+    what = f"no matched collective ties {ranks} to rank {joined.first}'s clock" + (
         _no_path(joined) or f": the critical path leaves {ranks} out"
     )
     return (Gap("clock_untied", what, joined.untied, cost="waits for them are not told"),)

@@ -20,11 +20,12 @@ class Joined:
     clock: Clock | None
     contradicted: bool  # rows were matched but no clock allows any of it
     clock_of: dict[int, int]  # rank -> number of its clock; those of equal number can be compared
+    first: int  # the lowest rank that recorded anything, else the lowest
 
     @property
     def tied(self) -> Members:
         """Ranks on the first rank's clock."""
-        home = self.clock_of[min(self.clock_of)]
+        home = self.clock_of[self.first]
         return tuple(rank for rank, clock in sorted(self.clock_of.items()) if clock == home)
 
     @property

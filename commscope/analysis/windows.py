@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from commscope.analysis.result import Window
@@ -12,27 +12,24 @@ _LONGEST_GAP = 10  # between steps that follow one another: a tenth of a step
 
 
 def windows_of_run(
-    rank_windows: Mapping[int, Sequence[Window]], tied: Container[int] | None = None
+    rank_windows: Mapping[int, Iterable[Window]], tied: Container[int] | None = None
 ) -> tuple[Window, ...]:
     """The capture from its earliest start to its latest end over the ranks, then the steps.
 
-    Each step ends where it ended on the last rank, and begins where the one before it ended. Ranks that are
-    not `tied` to the others' clock (None: all are) only add windows that nobody else has.
+    Each step ends where it ended on the last rank, and begins where the one before it ended. Empty windows,
+    and those of ranks that are not `tied` to the others' clock (None: all are), only add what nobody else
+    has.
     """
+    told = [(rank, window) for rank, windows in rank_windows.items() for window in windows]
+    placed = [one for rank, one in told if (tied is None or rank in tied) and one.span_ns > 0]
     spans: dict[str, Window] = {}
-    apart = {rank for rank in rank_windows if tied is not None and rank not in tied}
-    told = [
-        (rank, window)
-        for rank in sorted(rank_windows, key=apart.__contains__)
-        for window in rank_windows[rank]
-    ]
-    for rank, window in told:
-        seen = spans.setdefault(window.name, window)
-        if rank in apart:
-            continue
+    for window in placed:
+        seen = spans.get(window.name, window)
         spans[window.name] = replace(
             window, start_ns=min(seen.start_ns, window.start_ns), end_ns=max(seen.end_ns, window.end_ns)
         )
+    for _, window in told:
+        spans.setdefault(window.name, window)
     steps = cut_at_ends(window for window in spans.values() if window.name != CAPTURE)
     capture = tuple(window for window in spans.values() if window.name == CAPTURE)
     return (*capture, *steps)

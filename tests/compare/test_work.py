@@ -74,3 +74,11 @@ def test_the_first_line_tells_of_operators_where_nothing_else_is_exact() -> None
         compare(make_analysis(), more).headline
         == "tp2 → b: 20.0 % more operators; no difference in step time is shown."
     )
+
+
+def test_a_step_that_no_rank_divides_is_none_of_the_steps() -> None:
+    """A rank whose device was not recorded has steps and no breakdown: the mean over no rank was asked for."""
+    made = make_analysis(operators=PLAIN)
+    short = replace(made, breakdown=tuple(row for row in made.breakdown if row.window != "step 1"))
+    whole, left = (measure(one)["compute.ops"] for one in (made, short))
+    assert (left.value, left.steps) == (whole.value, whole.steps - 1)

@@ -32,7 +32,7 @@ def work_measurements(analysis: Analysis) -> list[Measurement]:
 
 
 def _measured(analysis: Analysis, name: str, phases: tuple[Phase, ...], counts: Counts) -> Measurement:
-    windows = study_windows(analysis)
+    windows = [one for one in study_windows(analysis) if any(window == one for _, window in counts)]
     ranks = sorted({rank for rank, _ in counts})
     found = {place: sum(by_phase.get(phase, 0) for phase in phases) for place, by_phase in counts.items()}
     by_rank = {

@@ -93,6 +93,20 @@ def test_windows_that_only_a_rank_on_another_clock_has_are_kept() -> None:
     assert [window.name for window in analysis.windows] == ["capture", "step 0"]
 
 
+@pytest.mark.parametrize("hosts", [{}, {0: "here", 1: "here", 2: "here"}])
+def test_a_rank_without_an_event_stands_at_no_time(hosts: dict[int, str]) -> None:
+    """Its capture is 0-0: the run's began in 1970, or the others were left out as untied to it."""
+    analysis = analysis_of(
+        "r0:",
+        "r1: compute 0-40 | all_reduce 50-90",
+        "r2: compute 0-60 | all_reduce 62-90",
+        groups={"tp": (1, 2)},
+        hosts=hosts,
+    )
+    assert [window.span_ns for window in analysis.windows] == [90 * US]
+    assert analysis.critical_paths[0].length_ns == 90 * US
+
+
 @given(
     st.dictionaries(st.integers(0, 9), st.integers(0, 3), min_size=1),
     st.dictionaries(st.integers(0, 9), st.sampled_from([None, "a", "b"])),
