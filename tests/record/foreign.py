@@ -82,3 +82,16 @@ with torch.no_grad():
         model(torch.ones(2, 8))
 """
 )
+TIMED = (
+    START
+    + """
+import time
+
+time.sleep(0.7 * int(os.environ["RANK"]))  # ranks import and build at their own pace
+dist.init_process_group("gloo")
+weight = torch.ones(256, 256)
+for _ in range(100_000):
+    time.sleep(0.01)
+    dist.all_reduce(weight @ weight)
+"""
+)

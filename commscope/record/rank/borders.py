@@ -6,9 +6,7 @@ import contextlib
 import functools
 import gc
 import importlib
-import signal
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -16,16 +14,17 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from commscope.errors import UsageProblem
 from commscope.record.handover.request import BY_CALL, BY_TIME
+from commscope.record.rank.seconds import by_time
 
 EndStep = Callable[[], None]
 
 
 @contextlib.contextmanager
-def step_borders(steps_by: str, end_step: EndStep) -> Iterator[None]:
+def step_borders(steps_by: str, end_step: EndStep, world_size: int) -> Iterator[None]:
     """Call `end_step` at every border while this is open. Raises UsageProblem for a name of nothing."""
     how, _, what = steps_by.partition("=")
     if how == BY_TIME:
-        borders = _by_time(end_step)
+        borders = by_time(end_step, world_size)
     elif how == BY_CALL:
         borders = _by_call_of(what, end_step) if what else _by_outermost_call(end_step)
     else:
@@ -139,19 +138,3 @@ def _resolve(what: str) -> tuple[Any, str]:
             hint="PACKAGE.MODULE:CLASS.METHOD, as an import in the script would find it",
         ) from error
     return holder, name
-
-
-@contextlib.contextmanager
-def _by_time(end_step: EndStep) -> Iterator[None]:
-    """A border every second, on the main thread as the profiler wants it."""
-
-    def tick(_number: int, _frame: FrameType | None) -> None:
-        end_step()
-
-    previous = signal.signal(signal.SIGALRM, tick)
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, previous)

@@ -6,6 +6,7 @@ The script runs as `__main__` in this process with its own arguments; nothing of
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import runpy
 import sys
@@ -15,11 +16,12 @@ from typing import Any
 
 import torch
 
-from commscope.record.handover.request import RecordRequest
+from commscope.record.handover.request import BY_TIME, RecordRequest
 from commscope.record.rank.borders import step_borders
 from commscope.record.rank.ending import Ending
 from commscope.record.rank.own_profiler import own_profiler_stands_still
 from commscope.record.rank.program import Program
+from commscope.record.rank.seconds import AgreedStop
 from commscope.record.rank.session import Rank
 from commscope.record.rank.spawned import spawning_refused
 
@@ -35,9 +37,13 @@ def run_script(request: RecordRequest, rank: Rank, ending: Ending) -> None:
     program = Program(request, rank)
     complete = False
 
+    stop = AgreedStop(functools.partial(program.leave_facts, complete=True))
+
     def end_step() -> None:
         ending.hold_groups()
-        _end_step(request, program)
+        program.end_step()
+        if request.stop and program.session.step >= program.session.plan.last:
+            _stop(request, stop)
 
     try:
         with (
@@ -45,20 +51,35 @@ def run_script(request: RecordRequest, rank: Rank, ending: Ending) -> None:
             own_profiler_stands_still(program.own_profiler),
             spawning_refused(),
             script_environment(request.script),
-            step_borders(request.steps_by, end_step),
+            step_borders(request.steps_by, end_step, rank.world_size),
         ):
             ending.hold(run_as_main(request.script))
         complete = True
     except SystemExit as ended:
-        if ended.code not in (None, 0):
+        if ended.code not in (None, 0) and not stop.is_agreed():
             raise
         ending.hold(ended)  # its frames hold the script's own objects
         complete = True  # a program may say that it ends well
+    except Exception as error:
+        if not stop.is_agreed():
+            raise
+        ending.hold(error)
+        complete = True  # all ranks are done: this one stood in a collective that a peer has left
     finally:
+        stop.over()
         ending.hold_groups()
         with contextlib.suppress(*(() if complete else (OSError,))):  # what ended the script is what is told
             program.leave_facts(complete=complete)
     program.require_trace()
+
+
+def _stop(request: RecordRequest, stop: AgreedStop) -> None:
+    """End the script, as its own sys.exit(0) would; ranks that count no common steps first agree."""
+    if request.steps_by == BY_TIME:
+        stop.done()
+        if not stop.is_agreed():
+            return
+    raise SystemExit(0)
 
 
 def run_as_main(script: Sequence[str]) -> dict[str, Any]:
@@ -82,10 +103,3 @@ def script_environment(script: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv, sys.path[:] = saved[0], saved[1]
-
-
-def _end_step(request: RecordRequest, program: Program) -> None:
-    """A border; the last one of use ends a script that is to stop, as its own sys.exit(0) would."""
-    program.end_step()
-    if request.stop and program.session.step >= program.session.plan.last:
-        raise SystemExit(0)

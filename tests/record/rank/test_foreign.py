@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 from commscope.cli.main import run
 from commscope.engine import analyze
 from commscope.readers import open_run
-from tests.record.foreign import DDP, GAN, INFERENCE, OWN_PROFILER, SPAWN
+from tests.record.foreign import DDP, GAN, INFERENCE, OWN_PROFILER, SPAWN, TIMED
 from tests.record.programs import is_alive, pids_of
 
 pytestmark = pytest.mark.record
@@ -118,3 +118,13 @@ def names_within(run: Path, name: str) -> int:
     found = open_run(run)
     events = read_rank(found.parts[0], found.info).events
     return sum(events.names[row] == name for row in events.name_id.tolist())
+
+
+def test_seconds_are_counted_from_the_first_collective_and_ranks_stop_together(tmp_path: Path) -> None:
+    done = recorded(tmp_path, TIMED, "--nproc", "2", "--steps-by", "time", "--stop", "--warmup", "1")
+    assert done.returncode == 0, done.stderr
+    found = analyze(open_run(tmp_path / "run"))
+    assert len([window for window in found.windows if window.name != "capture"]) == 2
+    assert found.matching.matched > 2
+    assert found.matching.unmatched <= 4  # two a border at most, where a rank is not heard in time
+    assert no_orphans(tmp_path / "run")

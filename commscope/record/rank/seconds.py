@@ -1,0 +1,213 @@
+"""Steps that end every second, and a stop, at places in the program that all ranks agree on.
+
+Ranks see a second pass at different places: each tells how many collectives it had issued then, and all end
+the step at the first one that none of them had issued. They end the program only once all of them are done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Protocol
+
+import torch.distributed as dist
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from commscope.record.rank.ending import process_groups
+
+STEP_S = 1.0
+_LOOK_S = 0.02  # for the first collective
+_CUT_S = 0.001  # for the collective that a step ends at
+_SAME_CLOCK_S = 1.0  # clocks of nodes that differ by more are no common clock
+_POLL_S = 0.2
+_GRACE_S = 5.0  # for a rank that stands in a collective its peers have left
+_DONE = "done"
+
+
+class Ranks(Protocol):
+    """What the ranks of a program tell each other; nothing here waits for another rank."""
+
+    def issued(self) -> int:
+        """Collectives that this rank issued and that all ranks take part in."""
+
+    def first(self, key: str, value: str) -> str:
+        """The value that the first rank to come gave."""
+
+    def tell(self, key: str, value: int) -> None:
+        """Tell all ranks something, once."""
+
+    def told(self, key: str) -> tuple[int, ...] | None:
+        """What all ranks told; None where one has not yet."""
+
+
+class Seconds:
+    """Ends a step once a second, counted from the first collective; looked at by a timer."""
+
+    def __init__(self, end_step: Callable[[], None], join: Callable[[], Ranks | None]) -> None:
+        self._end_step = end_step
+        self._join = join
+        self._ranks: Ranks | None = None
+        self._start_s: float | None = None
+        self._ended = 0
+        self._told = False
+
+    def look(self, now_s: float) -> float:
+        """One look; gives the seconds until the next one."""
+        if self._start_s is None:
+            self._ranks = self._join()
+            if self._ranks is None or not self._ranks.issued():
+                return _LOOK_S
+            agreed = float(self._ranks.first("start", repr(now_s)))
+            self._start_s = agreed if abs(agreed - now_s) < _SAME_CLOCK_S else now_s
+        due_s = self._start_s + (self._ended + 1) * STEP_S
+        if now_s < due_s:
+            return due_s - now_s
+        if not self._is_at_the_cut(now_s - due_s):
+            return _CUT_S
+        self._ended += 1
+        self._told = False
+        self._end_step()
+        return _CUT_S
+
+    def _is_at_the_cut(self, late_s: float) -> bool:
+        """Whether this rank is where all ranks end the step; after a second more, wherever it is."""
+        assert self._ranks is not None
+        if late_s > STEP_S:
+            return True
+        key = f"cut{self._ended}"
+        if not self._told:
+            self._told = True
+            self._ranks.tell(key, self._ranks.issued())
+        told = self._ranks.told(key)
+        return told is not None and self._ranks.issued() > max(told)
+
+
+class Group:
+    """The ranks of the default process group, over its store."""
+
+    def __init__(self) -> None:
+        self._store = dist.distributed_c10d.PrefixStore(
+            "commscope", dist.distributed_c10d._get_default_store()
+        )
+        self._rank, self._size = dist.get_rank(), dist.get_world_size()
+
+    def issued(self) -> int:
+        """Over all groups that hold all ranks."""
+        whole = [group for group in process_groups() if group.size() == self._size]
+        return sum(int(group._get_sequence_number_for_group()) for group in whole)
+
+    def first(self, key: str, value: str) -> str:
+        """The value that the first rank to come gave."""
+        return str(self._store.compare_set(key, "", value).decode())
+
+    def tell(self, key: str, value: int) -> None:
+        """Tell all ranks something, once."""
+        self._store.set(f"{key}/{self._rank}", str(value))
+
+    def told(self, key: str) -> tuple[int, ...] | None:
+        """What all ranks told; None where one has not yet."""
+        keys = [f"{key}/{rank}" for rank in range(self._size)]
+        return tuple(map(int, self._store.multi_get(keys))) if self._store.check(keys) else None
+
+
+class Alone:
+    """One rank: it has begun once a module of torch was called, and ends its steps when their time is up."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def issued(self) -> int:
+        """More at every look."""
+        self._looks += 1
+        return self._looks
+
+    def first(self, _key: str, value: str) -> str:
+        """It is the first."""
+        return value
+
+    def tell(self, _key: str, _value: int) -> None:
+        """Nobody to tell."""
+
+    def told(self, _key: str) -> tuple[int, ...]:
+        """Nothing to wait for."""
+        return (0,)
+
+
+@contextlib.contextmanager
+def by_time(end_step: Callable[[], None], world_size: int) -> Iterator[None]:
+    """A border every second, on the main thread as the profiler wants it."""
+    called = threading.Event()
+
+    def join() -> Ranks | None:
+        if world_size == 1:
+            return Alone() if called.is_set() else None
+        return Group() if dist.is_available() and dist.is_initialized() else None
+
+    seconds = Seconds(end_step, join)
+
+    def look(_number: int, _frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, max(seconds.look(time.time()), _CUT_S))
+
+    def note(_module: Any, _args: Any) -> None:
+        called.set()
+
+    hook = register_module_forward_pre_hook(note)
+    previous = signal.signal(signal.SIGALRM, look)
+    signal.siginterrupt(signal.SIGALRM, False)  # no call of the program ends early for our sake
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, previous)
+        hook.remove()
+
+
+class AgreedStop:
+    """Lets a rank stop once all ranks are done, so that nobody waits for one that has left.
+
+    From then on whatever ends this rank is the stop: a peer that has left ends it in a collective. One that
+    even stands there is ended here, after `leave`.
+    """
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave = leave
+        self._ranks: Ranks | None = None
+        self._over = threading.Event()
+
+    def done(self) -> None:
+        """This rank has recorded its steps."""
+        if self._ranks is not None:
+            return
+        self._ranks = Group() if process_groups() else Alone()
+        self._ranks.tell(_DONE, 1)
+        threading.Thread(target=self._wait, name="commscope-stop", daemon=True).start()
+
+    def is_agreed(self) -> bool:
+        """Whether all ranks have."""
+        if self._ranks is None:
+            return False
+        try:
+            return self._ranks.told(_DONE) is not None
+        except RuntimeError:  # the store is gone: so are the ranks that kept it
+            return True
+
+    def over(self) -> None:
+        """The program has ended: what it does at exit may take its time."""
+        self._over.set()
+
+    def _wait(self) -> None:
+        while not self.is_agreed():
+            time.sleep(_POLL_S)
+        if self._over.wait(_GRACE_S):
+            return
+        self._leave()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
