@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ from commscope.units import format_percent, format_time
 
 if TYPE_CHECKING:
     from commscope.report.sections import Section
-    from commscope.whatif import Outcome, Scenario
+    from commscope.whatif import Outcome, Scenario, Slowdown
 
 
 WHATIF_SCHEMA = "commscope.whatif/1"
@@ -24,6 +25,11 @@ MOST_WINDOWS = 20
 @click.argument("run")
 @click.option(
     "--no-stragglers", is_flag=True, help="No rank is slower than the others: throughout, or now and then."
+)
+@click.option(
+    "--equalize",
+    type=click.Choice(("compute", "stage", "all")),
+    help="Ranks share alike: compute, the stages of a pipeline, or all; tells S = actual / ideal.",
 )
 @click.option("--comm-free", is_flag=True, help="Transfers take no time.")
 @click.option(
@@ -38,6 +44,7 @@ MOST_WINDOWS = 20
 def command(
     run: str,
     no_stragglers: bool,
+    equalize: str | None,
     comm_free: bool,
     bandwidth: str,
     latency: str,
@@ -50,7 +57,7 @@ def command(
     scheduler: str | None,
 ) -> None:
     """Replay RUN's steps with changed durations; what waits on what stays as recorded."""
-    from commscope.whatif import Scenario, parse_factor, parse_scale, replay_all
+    from commscope.whatif import Scenario, parse_factor, parse_scale, replay_all, slowdown
 
     scenario = Scenario(
         no_stragglers=no_stragglers,
@@ -58,18 +65,21 @@ def command(
         bandwidth=parse_factor(bandwidth),
         latency=parse_factor(latency),
         scales=tuple(parse_scale(scale) for scale in scales),
+        equalize=equalize,
     )
     if scenario.changes_nothing:
         raise UsageProblem(
             "nothing is to be different", hint="--no-stragglers, --comm-free, --bandwidth 2x …"
         )
-    outcomes = replay_all(load(run, ranks=ranks, jobs=jobs, scheduler=scheduler), scenario)
-    emit(_render(scenario, outcomes, form), output, force=force)
+    analysis = load(run, ranks=ranks, jobs=jobs, scheduler=scheduler)
+    outcomes = replay_all(analysis, scenario)
+    slow = None if equalize is None else slowdown(analysis, equalize)
+    emit(_render(scenario, outcomes, slow, form), output, force=force)
     if form == "text":
         hint(f"commscope analyze {run}", f"commscope dashboard {run}")
 
 
-def _render(scenario: Scenario, outcomes: tuple[Outcome, ...], form: str) -> str:
+def _render(scenario: Scenario, outcomes: tuple[Outcome, ...], slow: Slowdown | None, form: str) -> str:
     if form == "json":
         from commscope.report.contract import dumps
         from commscope.whatif import scenario_words
@@ -79,11 +89,13 @@ def _render(scenario: Scenario, outcomes: tuple[Outcome, ...], form: str) -> str
             for one in _steps(outcomes)
         ]
         documents = [_document(outcome) for outcome in outcomes]
-        told = {"scenario": scenario_words(scenario), "steps": steps, "outcomes": documents}
+        told: dict[str, Any] = {"scenario": scenario_words(scenario), "steps": steps, "outcomes": documents}
+        if slow is not None:
+            told["slowdown"] = asdict(slow)
         return dumps({"schema": WHATIF_SCHEMA, **told})
     from commscope.report import render
 
-    return getattr(render, form)([_section(scenario, outcomes)])  # type: ignore[no-any-return]
+    return getattr(render, form)(_sections(scenario, outcomes, slow))  # type: ignore[no-any-return]
 
 
 def _steps(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
@@ -101,6 +113,20 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         "after_by_kind_ns": outcome.after.by_kind_ns,
         "after_by_rank_ns": outcome.after.by_rank_ns,
     }
+
+
+def _sections(scenario: Scenario, outcomes: tuple[Outcome, ...], slow: Slowdown | None) -> list[Section]:
+    from commscope.report.sections import Section, cut
+    from commscope.whatif import slowdown_words
+
+    sections = [_section(scenario, outcomes)]
+    if slow is not None:
+        rows = [(kind, f"{s:.3f}") for kind, s in slow.by_kind.items()]
+        rows += [(f"rank {rank}", f"{s:.3f}") for rank, s in slow.by_rank.items()]
+        rows += [(f"stage {stage}", f"{s:.3f}") for stage, s in slow.by_stage.items()]
+        table = cut(("what alone is not equal", "S"), rows, MOST_WINDOWS)
+        sections.append(Section("Slower than if ranks shared alike", (slowdown_words(slow),), table))
+    return sections
 
 
 def _section(scenario: Scenario, outcomes: tuple[Outcome, ...]) -> Section:

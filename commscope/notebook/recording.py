@@ -106,6 +106,7 @@ class Recording:
         bandwidth: float = 1.0,
         latency: float = 1.0,
         scales: Sequence[str] = (),
+        equalize: str | None = None,
     ) -> pd.DataFrame:
         """The steps replayed under other circumstances, as `commscope whatif` does; `scales` as there.
 
@@ -119,6 +120,7 @@ class Recording:
             bandwidth=bandwidth,
             latency=latency,
             scales=tuple(parse_scale(scale) for scale in scales),
+            equalize=equalize,
         )
         return tables.replayed(replay_all(self.analysis, scenario))
 

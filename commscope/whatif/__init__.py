@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from commscope.whatif.equalize import EQUALIZED
 from commscope.whatif.replay import Outcome, replay, replay_all
 from commscope.whatif.scenario import Scale, Scenario, parse_factor, parse_scale
 from commscope.whatif.sensitivity import halving_gains
-from commscope.whatif.words import outcome_words, scenario_words
+from commscope.whatif.slowdown import Slowdown, slowdown
+from commscope.whatif.words import outcome_words, scenario_words, slowdown_words
 
 __all__ = [
+    "EQUALIZED",
     "Outcome",
     "Scale",
     "Scenario",
+    "Slowdown",
     "halving_gains",
     "outcome_words",
     "parse_factor",
@@ -18,4 +22,6 @@ __all__ = [
     "replay",
     "replay_all",
     "scenario_words",
+    "slowdown",
+    "slowdown_words",
 ]

@@ -34,6 +34,7 @@ class Scenario:
 
     no_stragglers  no rank does its own work slower than the median of the others, neither throughout nor in
                    single stretches between collectives; ordinary scatter stays
+    equalize       ranks share alike: what `equalize` says of "compute", "stage" or "all"
     comm_free      transfers take no time; ranks still wait for each other
     bandwidth      2.0: the part of a transfer that grows with its bytes takes half as long
     latency        0.5: the part that does not takes half as long
@@ -44,6 +45,7 @@ class Scenario:
     bandwidth: float = 1.0
     latency: float = 1.0
     scales: tuple[Scale, ...] = ()
+    equalize: str | None = None
 
     @property
     def changes_nothing(self) -> bool:
@@ -53,7 +55,7 @@ class Scenario:
     @property
     def compares_ranks(self) -> bool:
         """Whether it measures ranks against each other, so that one rank alone tells nothing."""
-        return self.no_stragglers
+        return self.no_stragglers or self.equalize is not None
 
 
 def parse_scale(text: str) -> Scale:

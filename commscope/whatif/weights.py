@@ -9,9 +9,11 @@ import pandas as pd
 from commscope.analysis.critical_path import RunGraph
 from commscope.schema import Phase
 from commscope.trace import Int64, Mask
+from commscope.whatif.equalize import equal_factors
 from commscope.whatif.network import fixed_parts
 from commscope.whatif.scenario import Scale, Scenario
 from commscope.whatif.stragglers import without_stragglers
+from commscope.whatif.stretches import targets
 
 Float64 = npt.NDArray[np.float64]
 
@@ -25,6 +27,8 @@ def new_weights(graph: RunGraph, table: pd.DataFrame, scenario: Scenario) -> Int
     weight[moves] = _transfers(graph, table, scenario)[moves]
     if scenario.no_stragglers:
         weight *= without_stragglers(graph, table)
+    if scenario.equalize is not None:
+        weight *= np.prod(list(equal_factors(graph, table, scenario.equalize).values()), axis=0)
     for scale in scenario.scales:
         weight[_meant(graph, scale)] *= scale.factor
     return np.where(graph.weight_ns > 0, np.rint(weight), graph.weight_ns).astype(np.int64)
@@ -57,8 +61,3 @@ def _speaks_of(what: str, kind: str, phase: str | None, collective: str | None) 
     if what in tuple(Phase):
         return phase == what and kind != "transfer"
     return what in {kind, collective}
-
-
-def targets(graph: RunGraph) -> Int64:
-    """Target node of every edge."""
-    return np.repeat(np.arange(len(graph.time_ns)), np.diff(graph.first_edge))

@@ -1,4 +1,7 @@
-"""Sentences about a replay: takes Scenario and Outcome, gives what is different, what it gains and where."""
+"""Sentences about a replay.
+
+Takes Scenario and Outcome, gives what is different, what it gains and where; takes Slowdown, gives what S is.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,16 @@ from commscope.analysis.result import CriticalPath
 from commscope.units import format_percent, format_time
 from commscope.whatif.replay import Outcome
 from commscope.whatif.scenario import Scenario
+from commscope.whatif.slowdown import Slowdown
+
+_EQUALIZED = {
+    "compute": "with each rank's compute at its mean over ranks",
+    "stage": "with stages that compute equally long",
+    "all": "with everything at its mean over ranks",
+}
+
+WORTH_TELLING = 1.01
+MOST_NAMED = 4
 
 Place = tuple[int, str, str | None, str | None]  # rank, kind, phase, collective
 
@@ -13,6 +26,7 @@ Place = tuple[int, str, str | None, str | None]  # rank, kind, phase, collective
 def scenario_words(scenario: Scenario) -> str:
     """`Without stragglers and with compute@rank 3 x 0.8`."""
     words = ["without stragglers"] * scenario.no_stragglers
+    words += [_EQUALIZED[scenario.equalize]] if scenario.equalize else []
     words += ["with transfers that take no time"] * scenario.comm_free
     if scenario.bandwidth != 1:
         words.append(f"with bandwidth x {scenario.bandwidth:g}")
@@ -64,3 +78,15 @@ def _place_words(place: Place) -> str:
     of = f" of {collective}" if collective else ""
     during = f" in {phase}" if phase else ""
     return f"{kind}{of} on rank {rank}{during}"
+
+
+def slowdown_words(slow: Slowdown) -> str:
+    """`S = 1.31: the run takes 1.31 times as long as ...; what alone costs most: host 1.30, rank 3 1.29.`"""
+    if slow.ratio < WORTH_TELLING:
+        return f"S = {slow.ratio:.2f}: the run would be no faster if its ranks shared alike."
+    told = f"S = {slow.ratio:.2f}: the run takes {slow.ratio:.2f} times as long as if its ranks shared alike"
+    named = [*slow.by_kind.items(), *((f"rank {rank}", s) for rank, s in slow.by_rank.items())]
+    named += [(f"stage {stage}", s) for stage, s in slow.by_stage.items()]
+    worst = sorted((one for one in named if one[1] >= WORTH_TELLING), key=lambda one: -one[1])[:MOST_NAMED]
+    alone = ", ".join(f"{name} {s:.2f}" for name, s in worst)
+    return f"{told}; what alone costs most: {alone}." if alone else f"{told}."
