@@ -126,17 +126,22 @@ def _matrices(model: ModelShape) -> tuple[int, int, int, int]:
 
 def _forward_bytes(rank: Rank) -> float:
     """Norms, residual sums (for gpt with dropout and its mask), the activation, rotary positions, scores."""
-    model, layout = rank.model, rank.layout
-    size = DTYPE_BYTES[model.dtype]
-    tokens, split = model.seq * model.batch, layout.tp if layout.sp else 1
-    drops = model.family == "gpt" and rank.policy.dropout
-    whole = tokens * model.hidden * (4 * size + 2 * (3 * size + drops)) / split
+    layout, flash = rank.layout, rank.policy.attention == "flash"
+    whole, wide = bound_bytes(rank.model, drops=rank.policy.dropout)
+    scores = 0 if flash else _scores_bytes(rank)
+    return whole / (layout.tp if layout.sp else 1) + wide / layout.tp + scores
+
+
+def bound_bytes(model: ModelShape, *, drops: bool = False) -> tuple[float, float]:
+    """Bytes a layer's forward moves beside its products: on whole tokens, and on what TP splits."""
+    size, tokens = DTYPE_BYTES[model.dtype], model.seq * model.batch
+    masks = drops and model.family == "gpt"
+    whole = tokens * model.hidden * (4 * size + 2 * (3 * size + masks))
     if model.family == "llama":
         wide = size * (3 * model.ffn + 2 * (qkv_width(model) + model.hidden) / 2)
     else:
         wide = size * 2 * model.ffn
-    scores = 0 if rank.policy.attention == "flash" else _scores_bytes(rank)
-    return whole + tokens * wide / layout.tp + scores
+    return whole, tokens * wide
 
 
 def _scores_bytes(rank: Rank) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commscope.whatif.equalize import EQUALIZED
-from commscope.whatif.replay import Outcome, replay, replay_all
+from commscope.whatif.replay import Outcome, outcomes_of, replay, replay_all
 from commscope.whatif.scenario import Scale, Scenario, parse_factor, parse_scale
 from commscope.whatif.sensitivity import halving_gains
 from commscope.whatif.slowdown import Slowdown, slowdown
@@ -17,6 +17,7 @@ __all__ = [
     "Slowdown",
     "halving_gains",
     "outcome_words",
+    "outcomes_of",
     "parse_factor",
     "parse_scale",
     "replay",

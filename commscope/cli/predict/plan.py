@@ -58,6 +58,33 @@ PLAN_OPTIONS = (
 )
 
 
+class _Degrees(click.ParamType[tuple[int, ...]]):
+    """One degree of tensor parallelism, or several with commas."""
+
+    name = "N[,N…]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """The degrees, each once."""
+        if isinstance(value, tuple):
+            return value
+        words = str(value).split(",")
+        if not all(word.isdigit() and int(word) > 0 for word in words):
+            self.fail(f"{value!r} is no number of ranks, nor several with commas", param, ctx)
+        return tuple(dict.fromkeys(int(word) for word in words))
+
+
+TP = click.option(
+    "--tp",
+    "degrees",
+    type=_Degrees(),
+    help="Tensor-parallel ranks; 1,2,4,8 sets degrees side by side [default: 1].",
+)
+FROM = click.option(
+    "--from",
+    "from_run",
+    metavar="RUN",
+    help="From a recorded run: what TP, TP + SP and recompute would take on its machine.",
+)
 TABLE_OPTIONS = (
     click.option(
         "--table",
@@ -73,7 +100,8 @@ TABLE_OPTIONS = (
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(LAYOUT_OPTIONS + MODEL_OPTIONS + PLAN_OPTIONS + GPU_OPTIONS + TABLE_OPTIONS):
+    shared = (TP, *LAYOUT_OPTIONS[1:])  # record takes one degree, a plan several
+    for option in reversed((*shared, *MODEL_OPTIONS, *PLAN_OPTIONS, *GPU_OPTIONS, *TABLE_OPTIONS, FROM)):
         command = option(command)
     return command
 
@@ -86,6 +114,11 @@ def command(workload: str, form: str, output: str | None, force: bool, **options
     """Closed forms for one layout: memory and whether it fits, step time and what limits it, what moves."""
     from commscope.theory.plan import plan
 
+    degrees = options.pop("degrees")
+    options["tp"] = (degrees or (1,))[0]
+    if options["from_run"]:
+        emit(_from_run(workload, form, degrees, options), output, force=force)
+        return
     if options["table"]:
         emit(_tabulated(workload, form, options), output, force=force)
         return
@@ -98,11 +131,27 @@ def command(workload: str, form: str, output: str | None, force: bool, **options
         hint(f"commscope record {workload} --tp {options['tp']} ... measures the same layout")
 
 
+def _from_run(workload: str, form: str, degrees: tuple[int, ...] | None, options: dict[str, Any]) -> str:
+    """Our program keeps the matrix of scores and has no dropout; the gradients' dtype is the model's."""
+    from commscope.cli.predict.from_run import forecasts, rendered
+    from commscope.theory.policy import Policy
+
+    if options["table"] or options["calibrate"]:
+        raise UsageProblem("--from and --table are two plans", hint="one of them")
+    machine, rows = forecasts(
+        options["from_run"],
+        degrees,
+        lambda: (_layout(options), model_of(workload, options)),
+        Policy(dropout=False, optimizer=options["optimizer"], grad_dtype=options["grad_dtype"]),
+    )
+    return rendered(machine, rows, form)
+
+
 def _tabulated(workload: str, form: str, options: dict[str, Any]) -> str:
     from commscope.cli.predict.table import constants, plan_rows, read_rows, shaped_by
     from commscope.report import render
     from commscope.report.contract import dumps
-    from commscope.report.plan_table import table_document, table_sections
+    from commscope.report.plans.table import table_document, table_sections
 
     shaped = shaped_by(_layout, lambda given: model_of(workload, given))
     machine = _policy(workload, options), gpu_of(options)
@@ -136,7 +185,7 @@ def _policy(workload: str, options: dict[str, Any]) -> Policy:
 
 
 def _render(planned: Plan, form: str) -> str:
-    from commscope.report.plan import document, sections
+    from commscope.report.plans.layout import document, sections
 
     if form == "json":
         from commscope.report.contract import dumps

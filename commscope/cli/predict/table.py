@@ -12,7 +12,7 @@ from commscope.errors import CommScopeError, UsageProblem
 from commscope.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from commscope.report.plan_table import PlannedRow
+    from commscope.report.plans.table import PlannedRow
     from commscope.theory.gpus import Gpu
     from commscope.theory.plan import Plan
     from commscope.theory.policy import Policy
@@ -82,7 +82,7 @@ def _calibrated(
 def _planned(
     place: int, row: dict[str, str], options: dict[str, Any], shaped: Shaped, machine: tuple[Policy, Gpu]
 ) -> PlannedRow:
-    from commscope.report.plan_table import PlannedRow
+    from commscope.report.plans.table import PlannedRow
     from commscope.theory.plan import plan
 
     planned: Plan | None = None

@@ -1,0 +1,251 @@
+"""A recorded run under other layouts: Analysis and RankWork -> Machine; Machine and Layout -> Forecast.
+
+The graph of the run is replayed with substituted nodes. Each stretch of computing takes as much longer as
+the work of its cell (phase, inside a layer or not) does by class; each transfer, as the collectives of its
+cell do on this network; what the run does not have (recompute, collectives of one rank alone) is inserted
+where it would run, exposed. What waits on what stays as recorded, so overlap does. Ranks that share the cores
+of a host take turns: their time grows with ranks over cores.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from commscope.analysis.critical_path import RunGraph, run_graph
+from commscope.analysis.result import Analysis
+from commscope.errors import IncompleteTrace
+from commscope.forecast.cells import Shares, calls_of, recomputed_share, shares_of
+from commscope.forecast.doubts import Doubt, Residuals, Unknown, doubts_of, half_width_ns
+from commscope.forecast.transfers import Transfers, total_ns, transfers_of
+from commscope.forecast.work import Place, RankWork, Spent, Work
+from commscope.layouts import check_layout
+from commscope.schema import CAPTURE, Phase
+from commscope.theory.policy import PAPER, Policy
+from commscope.theory.rank_memory import Memory, rank_memory
+from commscope.trace import Layout, ModelShape
+from commscope.whatif import outcomes_of
+
+FORWARD, BACKWARD, RECOMPUTE = str(Phase.FORWARD), str(Phase.BACKWARD), str(Phase.RECOMPUTE)
+_MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run tells of the machine it ran on, and the run itself."""
+
+    analysis: Analysis
+    layout: Layout
+    model: ModelShape
+    graph: RunGraph
+    work: Spent  # a rank and step, on average
+    transfers: Transfers
+    residuals: Residuals
+    cores: int | None  # of a host whose ranks compute on its cores; None on GPUs
+    plain_ratio: float  # steps without the profiler over steps with it; 1 where only one kind was timed
+
+    def crowding(self, ranks: int) -> float:
+        """How much longer everything takes because ranks share cores."""
+        return 1.0 if self.cores is None else max(1.0, ranks / self.cores)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One layout's step on the machine of the run."""
+
+    layout: Layout
+    ranks: int
+    time_ns: float
+    parts_ns: dict[str, int]  # of the critical path, as replayed
+    memory: Memory
+    doubts: tuple[Doubt, ...]
+    crowding: float
+
+    @property
+    def low_ns(self) -> float:
+        """The step less its doubts."""
+        return max(0.0, self.time_ns - half_width_ns(self.doubts))
+
+    @property
+    def high_ns(self) -> float:
+        """The step and its doubts."""
+        return self.time_ns + half_width_ns(self.doubts)
+
+
+def measured_machine(
+    analysis: Analysis, works: Sequence[RankWork], layout: Layout, model: ModelShape
+) -> Machine:
+    """What the run tells. Raises IncompleteTrace where it has no steps, no graph or no work of ranks."""
+    where = str(analysis.run.path)
+    steps = [window for window in analysis.windows if window.name != CAPTURE]
+    if not analysis.skeletons or not steps or not any(work.time_ns for work in works):
+        raise IncompleteTrace(
+            "no forecast from this run: it has no steps whose work was recorded",
+            where=where,
+            hint="commscope record gpt --tp 2 --steps 5 makes one that has",
+        )
+    spans = [window.span_ns for window in steps]
+    profiled = median(spans)
+    told = [row.time_ns for row in analysis.run.step_times if not row.profiled]
+    timed = [row.time_ns for row in analysis.run.step_times if row.profiled]
+    scatter = _MAD_TO_SIGMA * median(abs(span - profiled) for span in spans) / profiled
+    network = transfers_of(analysis.instances, analysis.run.backend)
+    work = _mean_work(works, len(steps))
+    on_cores = bool(analysis.run.devices) and set(analysis.run.devices) == {"cpu"}
+    cpus = analysis.run.host.get("cpus")
+    return Machine(
+        analysis=analysis,
+        layout=layout,
+        model=model,
+        graph=run_graph(analysis.skeletons, analysis.instances, analysis.clock),
+        work=work,
+        transfers=network,
+        residuals=Residuals(scatter / len(spans) ** 0.5, network.scatter, _unevenness(work, layout, model)),
+        cores=int(cpus) if on_cores and isinstance(cpus, int) else None,
+        plain_ratio=median(told) / median(timed) if told and timed else 1.0,
+    )
+
+
+def forecast(machine: Machine, layout: Layout, policy: Policy = PAPER) -> Forecast:
+    """The step of another layout. Raises UsageProblem where layout and model do not fit each other."""
+    check_layout(layout, machine.model)
+    ranks = layout.tp * layout.dp
+    crowding = machine.crowding(ranks) / machine.crowding(machine.layout.tp * machine.layout.dp)
+    weights = _weights(machine, layout, crowding)
+    outcomes = outcomes_of(machine.graph, weights, machine.analysis.windows)
+    steps = sorted((one for one in outcomes if one.window != CAPTURE), key=lambda one: one.after_ns)
+    typical = steps[(len(steps) - 1) // 2]
+    time_ns = median(one.after_ns for one in steps) * machine.plain_ratio
+    unknown = _unknown(machine, layout, crowding)
+    return Forecast(
+        layout=layout,
+        ranks=ranks,
+        time_ns=time_ns,
+        parts_ns=dict(typical.after.by_kind_ns),
+        memory=rank_memory(layout, machine.model, policy),
+        doubts=doubts_of(time_ns, unknown, machine.residuals, _recorded_as(layout, machine.model)),
+        crowding=crowding,
+    )
+
+
+def _weights(machine: Machine, layout: Layout, crowding: float) -> np.ndarray:
+    """The weight of every edge of the run's graph under the layout."""
+    graph = machine.graph
+    computing, moving = _factors(machine, layout, crowding)
+    factors = []
+    for label in graph.labels:
+        place = (label.phase, label.layer is not None)
+        if label.kind == "transfer" and label.collective is not None:
+            factors.append(moving.get(place, 1.0) * crowding)
+        elif label.kind == "compute":
+            factors.append(computing.get(place, 1.0))
+        else:
+            factors.append(crowding if label.kind == "host" else 1.0)
+    scaled = np.rint(graph.weight_ns * np.array([*factors, 1.0])[graph.label])
+    return np.where(graph.weight_ns > 0, scaled, graph.weight_ns).astype(np.int64)
+
+
+def _factors(
+    machine: Machine, layout: Layout, crowding: float
+) -> tuple[dict[Place, float], dict[Place, float]]:
+    """By cell, over what it was: computing with what is inserted there; transfers, without crowding."""
+    model = machine.model
+    old_calls, new_calls = calls_of(machine.layout, model), calls_of(layout, model)
+    spent, wanted = machine.work, _new_work(machine, layout)
+    has_recompute = any(phase == RECOMPUTE for phase, _, _ in spent)
+    computing: dict[Place, float] = {}
+    moving: dict[Place, float] = {}
+    for place in dict.fromkeys((phase, inside) for phase, inside, _ in spent):
+        old = sum(time for key, time in spent.items() if key[:2] == place)
+        new = sum(time for key, time in wanted.items() if key[:2] == place) * crowding
+        old_ns = total_ns(machine.transfers, old_calls.get(place, []))
+        new_ns = total_ns(machine.transfers, new_calls.get(place, []))
+        if place == (BACKWARD, True) and not has_recompute:
+            again = (RECOMPUTE, True)
+            new += sum(time for key, time in wanted.items() if key[:2] == again) * crowding
+            new_ns += total_ns(machine.transfers, new_calls.get(again, []))
+        if old_ns > 0:
+            moving[place] = new_ns / old_ns
+        else:
+            new += new_ns * crowding
+        computing[place] = new / old if old else 1.0
+    return computing, moving
+
+
+def _new_work(machine: Machine, layout: Layout) -> Spent:
+    """Computing time of a rank and step under the layout, without crowding."""
+    model = machine.model
+    before, after = shares_of(machine.layout, model), shares_of(layout, model)
+    work: Spent = {}
+    kept = (layout.recompute, layout.recompute_layers)
+    repeats = kept == (machine.layout.recompute, machine.layout.recompute_layers)
+    for (phase, inside, kind), time in machine.work.items():
+        if phase != RECOMPUTE or repeats:
+            work[phase, inside, kind] = round(time * _ratio(phase, kind, before, after))
+    if repeats:
+        return work
+    share = recomputed_share(layout, model)
+    for (phase, inside, kind), time in list(work.items()):
+        is_core = kind in (Work.CORE, Work.SCORES)
+        again = float(is_core) if layout.recompute == "selective" else share
+        if phase == FORWARD and inside and again:
+            work[RECOMPUTE, True, kind] = round(time * again)
+    return work
+
+
+def _ratio(phase: str | None, kind: Work, before: Shares, after: Shares) -> float:
+    if phase == Phase.OPTIMIZER:
+        return after.parameters / before.parameters
+    if phase not in (FORWARD, BACKWARD, RECOMPUTE):
+        return 1.0
+    return after.by_class[kind] / before.by_class[kind]
+
+
+def _unknown(machine: Machine, layout: Layout, crowding: float) -> Unknown:
+    """What of the layout's step the run did not show."""
+    transfers = machine.transfers
+    sizes = {ranks for _, _, ranks in transfers.medians_ns}
+    other_kinds = other_sizes = known = 0.0
+    for calls in calls_of(layout, machine.model).values():
+        for kind, payload, ranks, count in calls:
+            time = count * transfers.time_ns(kind, payload, ranks) * crowding
+            if not transfers.is_measured(kind, payload):
+                other_kinds += time
+            elif ranks not in sizes:
+                other_sizes += time
+            else:
+                known += time
+    rescaled = 0.0
+    if layout.tp != machine.layout.tp:
+        work = _new_work(machine, layout)
+        rescaled = sum(time for key, time in work.items() if key[2] in (Work.CORE, Work.PRODUCTS)) * crowding
+    return Unknown(other_kinds, other_sizes, known, rescaled, crowding != 1.0)
+
+
+def _mean_work(works: Sequence[RankWork], steps: int) -> Spent:
+    total: Counter[tuple[str | None, bool, Work]] = Counter()
+    for work in works:
+        total.update(work.time_ns)
+    return {key: round(time / len(works) / steps) for key, time in total.items()}
+
+
+def _unevenness(work: Spent, layout: Layout, model: ModelShape) -> float:
+    """How far backward's products, twice forward's operations, are from twice their time, from the middle."""
+    del layout, model
+    times = {phase: work.get((phase, True, Work.PRODUCTS), 0) for phase in (FORWARD, BACKWARD)}
+    if not all(times.values()):
+        return 0.1
+    return abs(times[BACKWARD] / times[FORWARD] / 2 - 1) / 2
+
+
+def _recorded_as(layout: Layout, model: ModelShape) -> str:
+    """The command that records the layout, sizes left out."""
+    words = [f"commscope record {model.family}", f"--tp {layout.tp}"]
+    words += ["--sp"] * (layout.sp and not layout.sp_keep_gathered)
+    words += ["--sp-keep-gathered"] * layout.sp_keep_gathered
+    words += [f"--recompute {layout.recompute}"] * (layout.recompute != "none")
+    return " ".join(words)

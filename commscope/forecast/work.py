@@ -1,0 +1,81 @@
+"""What one rank spent its computing time on: a rank's trace -> time and count by phase, place and class.
+
+On a GPU the work is kernels, on a CPU the outermost computing operators; their names tell the class. Work
+whose name does not tell whether its tensors are split over the ranks is `mixed`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from commscope.analysis.attribution import PHASES, Busy
+from commscope.analysis.rank import attribute
+from commscope.readers import read_rank
+from commscope.trace import RankPart, RankTrace, RunInfo
+
+
+class Work(StrEnum):
+    """How work behaves when a layer is spread over more ranks."""
+
+    CORE = "core attention products"
+    PRODUCTS = "matrix products"
+    SCORES = "work on scores"
+    SPLIT = "work on split activations"
+    WHOLE = "work on whole tokens"
+    MIXED = "other work"
+
+
+Place = tuple[str | None, bool]  # phase, whether inside a layer
+Spent = dict[tuple[str | None, bool, Work], int]
+
+# The first that matches names the class; kernels of GPUs by what their libraries call them.
+_CLASSES = tuple(
+    (re.compile(pattern, re.IGNORECASE), work)
+    for pattern, work in (
+        (r"scaled_dot_product|flash|fmha|attention(?!.*mask)|aten::(bmm|baddbmm|matmul)$", Work.CORE),
+        (r"aten::(linear|mm|addmm|_linear)|gemm|cutlass|wgmma|cublas|xmma|nvjet|splitK", Work.PRODUCTS),
+        (r"softmax|masked_fill|triu|aten::div$|scores", Work.SCORES),
+        (r"gelu|silu|sigmoid|swiglu|rotary|cross_entropy|nll_loss|aten::exp$|scatter_add", Work.SPLIT),
+        (r"norm|dropout|embedding", Work.WHOLE),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RankWork:
+    """Computing time of one rank over all its steps, in ns, and how many operators or kernels that were."""
+
+    rank: int
+    time_ns: Spent
+    counts: Spent
+
+
+def rank_work(part: RankPart, info: RunInfo) -> RankWork:
+    """Read one rank and add up its work by phase, place and class."""
+    return work_of_trace(read_rank(part, info))
+
+
+def work_of_trace(trace: RankTrace) -> RankWork:
+    """Work of all steps of a rank that was read."""
+    attribution, _ = attribute(trace)
+    events = trace.events
+    time: Counter[tuple[str | None, bool, Work]] = Counter()
+    counts: Counter[tuple[str | None, bool, Work]] = Counter()
+    classes = [class_of(name) for name in events.names]
+    for row in np.flatnonzero((attribution.busy == Busy.COMPUTE) & (attribution.window >= 0)).tolist():
+        code = int(attribution.phase[row])
+        phase = str(PHASES[code]) if code >= 0 else None
+        key = (phase, bool(attribution.layer[row] >= 0), classes[int(events.name_id[row])])
+        time[key] += int(events.end_ns[row] - events.start_ns[row])
+        counts[key] += 1
+    return RankWork(trace.rank, dict(time), dict(counts))
+
+
+def class_of(name: str) -> Work:
+    """The class of an operator or kernel by its name."""
+    return next((work for pattern, work in _CLASSES if pattern.search(name)), Work.MIXED)
