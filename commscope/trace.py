@@ -187,7 +187,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class CommFacts:
-    """What an event says about communication, as recorded; every field may be absent."""
+    """What an event says of communication, or of a product's shapes, as recorded; any field may be absent."""
 
     collective: str | None = None  # as written: allreduce, _allgather_base, wait, init, SendRecv ...
     in_elements: int | None = None

@@ -83,6 +83,20 @@ def format_count(count: float | None) -> str:
     return f"{count:,.0f}" if float(count).is_integer() else f"{count:,.2f}"
 
 
+def format_flops(flops: float | None, per: str = "") -> str:
+    """Floating point operations, or with `/s` their rate: `189 MFLOP`, `12.1 TFLOP/s`."""
+    if flops is None:
+        return ABSENT
+    value = float(flops)
+    if abs(value) < 999.5:
+        return f"{value:.0f} FLOP{per}"
+    for unit in ("kFLOP", "MFLOP", "GFLOP", "TFLOP"):
+        value /= 1000
+        if abs(value) < 999.5:
+            return f"{_three_digits(value)} {unit}{per}"
+    return f"{_three_digits(value / 1000)} PFLOP{per}"
+
+
 def axis_time(largest_ns: float) -> tuple[int, str]:
     """Nanoseconds per unit, and the unit, that suit an axis up to `largest_ns`."""
     for unit, ns in (("s", NS_PER_S), ("ms", NS_PER_MS), ("us", NS_PER_US)):

@@ -92,6 +92,7 @@ class Recipe:
     operators: dict[Phase, int] | None = field(
         default_factory=lambda: {Phase.FORWARD: 10, Phase.BACKWARD: 20, Phase.OPTIMIZER: 5}
     )  # of a step
+    flops: dict[Phase, int] | None = field(default_factory=lambda: {Phase.FORWARD: 1, Phase.BACKWARD: 2})
 
 
 def make_analysis(recipe: Recipe | None = None, **changes: Any) -> Analysis:
@@ -207,6 +208,7 @@ def _breakdown(recipe: Recipe, rows: Rows, window: Window, rank: int) -> RankBre
         },
         exposed_by_kind_ns=_exposed_by_kind(recipe, own),
         operators_by_phase=recipe.operators,
+        flops_by_phase=recipe.flops,
     )
 
 

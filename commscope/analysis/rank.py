@@ -17,6 +17,7 @@ from commscope.analysis.breakdown import (
     breakdown_of,
     host_bound_time,
     with_exposed_kinds,
+    with_flops,
     with_operators,
 )
 from commscope.analysis.breakdown import host_timeline as host
@@ -58,7 +59,8 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
     host_bound = _host_bound(trace, parts, windows) if partition_is_told(trace) else None
     exposed = iv.difference(attribution.communication, attribution.compute)
     breakdown = _breakdown(trace, parts, windows, host_bound)
-    breakdown = with_operators(breakdown, trace.events, attribution, windows)
+    for with_work in (with_operators, with_flops):
+        breakdown = with_work(breakdown, trace.events, attribution, windows)
     return RankAnalysis(
         rank=trace.rank,
         host=trace.host,

@@ -63,6 +63,7 @@ class RankBreakdown:
         None  # outermost on the host; a phase without any is left out
     )
     exposed_unknown_ns: int | None = None
+    flops_by_phase: dict[Phase, int] | None = None  # of products with their shapes; None: not all have them
 
 
 @dataclass(frozen=True, slots=True)

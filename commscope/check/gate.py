@@ -28,7 +28,7 @@ from commscope.check.samples.sides import Sides
 from commscope.check.samples.snapshot import Snapshot, snapshot
 from commscope.compare.comparability import MACHINE, counts_make_sense, differences_between
 from commscope.compare.measures.moved import EXACT
-from commscope.compare.measures.work import OPERATORS
+from commscope.compare.measures.work import WORK
 from commscope.compare.result import Difference
 
 _SEVERITY = {"regressed": 0, "changed": 1, "broken": 1, "missing": 2, "not-comparable": 3}
@@ -101,7 +101,7 @@ def _against_baseline(sides: Sides, context: Context, config: Config, name: str)
         budget = budget_for(metric, name, config.budgets)
         if budget is None or budget.level == "off" or metric.startswith("theory."):
             continue
-        is_exact = metric == ORDER or _head(metric) in (*EXACT, OPERATORS)
+        is_exact = metric == ORDER or _head(metric) in (*EXACT, *WORK)
         row: Row | None
         if (is_exact and not exact) or (not is_exact and (breaking or layouts)):
             row = _not_comparable(metric, budget, [*breaking, *layouts])
@@ -119,7 +119,7 @@ def _judge_of(metric: str) -> Callable[[str, Budget, Sides, Context], Row | None
     head = _head(metric)
     if head in EXACT:
         return exact_row
-    return work_row if head == OPERATORS else straggler_row if head == STRAGGLER else timed_row
+    return work_row if head in WORK else straggler_row if head == STRAGGLER else timed_row
 
 
 def _head(metric: str) -> str:
@@ -195,7 +195,7 @@ def _severity(row: Row) -> tuple[object, ...]:
     """Worst first: errors before warnings, exact before timed, counts before bytes, large changes first."""
     level = 0 if row.fails else 1 if row.warns else 2 if row.status == "not-comparable" else 3
     exactness = {"exact": 0, "timed": 1}.get(row.kind, 0)
-    is_work, moves = _head(row.metric) == OPERATORS, row.metric.startswith("communication.")
+    is_work, moves = _head(row.metric) in WORK, row.metric.startswith("communication.")
     shape = (is_work, row.metric == ORDER, moves, row.metric.count("/"))
     size = -abs(row.change) if row.change is not None else 0.0
     rank = _SEVERITY.get(row.status, 9) if row.status in BROKEN else 9

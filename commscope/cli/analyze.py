@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commscope.cli.common import emit, hint, load, output_options, reading_options
+from commscope.cli.common import emit, gpu_option, hint, load, output_options, reading_options
 from commscope.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 @click.command("analyze")
 @click.argument("run")
 @click.option("--step", type=int, help="Show this step instead of the median one.")
+@gpu_option
 @output_options("text", "markdown", "json", "html")
 @reading_options
 def command(
     run: str,
     step: int | None,
+    gpu: str | None,
     form: str,
     output: str | None,
     force: bool,
@@ -30,7 +32,7 @@ def command(
 ) -> None:
     """Where did the step of RUN go: a folder of ranks, one trace, an nsys export or a slim run."""
     analysis = load(run, ranks=ranks, jobs=jobs, scheduler=scheduler)
-    emit(_render(analysis, form, _window(analysis, step)), output, force=force)
+    emit(_render(analysis, form, _window(analysis, step), gpu), output, force=force)
     if form == "text":
         hint(f"commscope compare {run} OTHER_RUN", f"commscope doctor {run}", f"commscope dashboard {run}")
 
@@ -47,11 +49,11 @@ def _window(analysis: Analysis, step: int | None) -> str | None:
     return steps[step]
 
 
-def _render(analysis: Analysis, form: str, window: str | None) -> str:
+def _render(analysis: Analysis, form: str, window: str | None, gpu: str | None) -> str:
     if form == "json":
         from commscope.report.contract import analysis_document, dumps
 
-        return dumps(analysis_document(analysis))
+        return dumps(analysis_document(analysis, gpu))
     if form == "html":
         from commscope.report.html import analysis_html
 
@@ -59,4 +61,4 @@ def _render(analysis: Analysis, form: str, window: str | None) -> str:
     from commscope.report import render
     from commscope.report.analysis_sections import analysis_sections
 
-    return getattr(render, form)(analysis_sections(analysis, window))  # type: ignore[no-any-return]
+    return getattr(render, form)(analysis_sections(analysis, window, gpu))  # type: ignore[no-any-return]

@@ -36,6 +36,12 @@ def reading_options(command: Decorated) -> Decorated:
     return command
 
 
+def gpu_option(command: Decorated) -> Decorated:
+    """--gpu: whose peak MFU and HFU are of."""
+    words = "v100, a100, h100, h200, b200, gb200-nvl72 or mi300x, for MFU and HFU [default: as recorded]."
+    return click.option("--gpu", help=words)(command)
+
+
 def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
     """--format, -o and --force: what is written, and where."""
 

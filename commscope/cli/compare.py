@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commscope.cli.common import emit, hint, output_options, reading_options
+from commscope.cli.common import emit, gpu_option, hint, output_options, reading_options
 from commscope.cli.recordings import load_recordings
 from commscope.errors import NotComparable
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 @click.command("compare")
 @click.argument("baseline")
 @click.argument("candidate")
+@gpu_option
 @output_options("text", "markdown", "json", "html")
 @reading_options
 def command(
     baseline: str,
     candidate: str,
+    gpu: str | None,
     form: str,
     output: str | None,
     force: bool,
@@ -37,7 +39,8 @@ def command(
     from commscope.compare import compare_recordings
 
     options = {"ranks": ranks, "jobs": jobs, "scheduler": scheduler}
-    comparison = compare_recordings(*(load_recordings(run, **options) for run in (baseline, candidate)))
+    sides = (load_recordings(run, **options) for run in (baseline, candidate))
+    comparison = compare_recordings(*sides, gpu=gpu)
     emit(render_comparison(comparison, form), output, force=force)
     if not comparison.comparable:
         from commscope.report.comparison_sections import difference_words

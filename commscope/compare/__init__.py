@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commscope.compare.measures.measurement import Measurement
 from commscope.compare.measures.other_load import OtherLoad, other_load_of
+from commscope.compare.measures.utilisation import Utilisation, utilisation_of
 from commscope.compare.recordings import capture_overhead, measure
 from commscope.compare.result import Comparison, Difference, Metric
 from commscope.compare.side_by_side import compare, compare_recordings
@@ -14,9 +15,11 @@ __all__ = [
     "Measurement",
     "Metric",
     "OtherLoad",
+    "Utilisation",
     "capture_overhead",
     "compare",
     "compare_recordings",
     "measure",
     "other_load_of",
+    "utilisation_of",
 ]

@@ -47,6 +47,7 @@ ORDER = (
     "communication.sent_bytes",
     "collective.count",
     "compute.ops",
+    "compute.flops",
     "memory.peak",
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commscope.analysis.result import Analysis
+from commscope.compare.measures.utilisation import Utilisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Comparison:
     load_words: str = ""  # other programs that kept the machine busy, where there were any
     headline: str = ""  # the answer in one line
     findings: tuple[str, ...] = ()  # what it stands on, a sentence each
+    utilisation: tuple[Utilisation, ...] = ()  # of `baseline` and of `candidate`
 
     @property
     def verdict(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from commscope.analysis.result import Analysis
 from commscope.compare.comparability import counts_make_sense, differences_between, facts_of, unknown_facts
 from commscope.compare.measures.other_load import load_words
+from commscope.compare.measures.utilisation import utilisation_of
 from commscope.compare.metrics import Allowed, metrics_of
 from commscope.compare.recordings import Recordings, name_of, path_of, recordings_of
 from commscope.compare.result import Comparison
@@ -19,10 +20,13 @@ def compare(baseline: Analysis, candidate: Analysis) -> Comparison:
     return compare_recordings([baseline], [candidate])
 
 
-def compare_recordings(baseline: Sequence[Analysis], candidate: Sequence[Analysis]) -> Comparison:
+def compare_recordings(
+    baseline: Sequence[Analysis], candidate: Sequence[Analysis], *, gpu: str | None = None
+) -> Comparison:
     """The same for several recordings a side, which is what a claim about times needs.
 
-    Raises UsageProblem where the recordings of a side are not of one configuration.
+    `gpu` names the device whose peak utilisation is of, where the recordings do not. Raises UsageProblem
+    where the recordings of a side are not of one configuration.
     """
     sides = (recordings_of(baseline), recordings_of(candidate))
     before, after = (facts_of(side.typical) for side in sides)
@@ -41,6 +45,7 @@ def compare_recordings(baseline: Sequence[Analysis], candidate: Sequence[Analysi
         unknown=unknown_facts(before, after),
         recordings=(len(baseline), len(candidate)),
         load_words=load,
+        utilisation=tuple(utilisation_of(side.typical, gpu) for side in sides),
     )
     return replace(facts, headline=headline_of(facts), findings=findings_of(facts))
 

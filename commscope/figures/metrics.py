@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commscope.compare import Metric
-from commscope.units import ABSENT, format_bytes, format_count, format_percent, format_time
+from commscope.units import ABSENT, format_bytes, format_count, format_flops, format_percent, format_time
 
 _TITLES = {
     "step.time": "Step time",
@@ -18,10 +18,12 @@ _TITLES = {
     "communication.wire_bytes": "Wire bytes per rank and step",
     "communication.payload_bytes": "Payload bytes per rank and step",
     "collective.count": "Collectives per rank and step",
+    "compute.ops": "Operators per rank and step",
+    "compute.flops": "Floating point operations per rank and step",
     "stall.blocking": "Stall on the critical path",
     "memory.peak": "Peak memory",
 }
-_FORMATS = {"ns": format_time, "bytes": format_bytes, "count": format_count}
+_FORMATS = {"ns": format_time, "bytes": format_bytes, "count": format_count, "flop": format_flops}
 _STATUS_WORDS = {"within-noise": "within noise", "not-comparable": "not comparable"}
 
 TILES = ("step.time", "communication.exposed", "communication.wire_bytes", "stall.blocking", "memory.peak")

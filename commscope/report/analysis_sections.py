@@ -18,6 +18,8 @@ from commscope.analysis.summary import (
     why_phases_are_hidden,
 )
 from commscope.analysis.waits import cause_words
+from commscope.compare import utilisation_of
+from commscope.compare.words.work_words import work_sentences
 from commscope.report.held_back import held_back
 from commscope.report.matched import matched_words
 from commscope.report.sections import Section, cut
@@ -37,12 +39,15 @@ MOST_COLLECTIVES = 10
 MOST_STALLS = 4
 
 
-def analysis_sections(analysis: Analysis, window: str | None = None) -> tuple[Section, ...]:
+def analysis_sections(
+    analysis: Analysis, window: str | None = None, gpu: str | None = None
+) -> tuple[Section, ...]:
     """The answer for one window; without one, the step of median length (or the whole capture)."""
     name = window or typical_window(analysis)
     parts = (
         headline(analysis, name),
         _breakdown(analysis, name),
+        Section("What was computed", work_sentences(utilisation_of(analysis, gpu))),
         _moved(analysis, name),
         _waits(analysis, name),
         _path(analysis, name),

@@ -9,7 +9,7 @@ from commscope.compare import Comparison, Difference, Metric
 from commscope.compare.words.time_words import basis_words
 from commscope.report.sections import Section, Table, cut
 from commscope.schema import Phase
-from commscope.units import ABSENT, format_bytes, format_count, format_percent, format_time
+from commscope.units import ABSENT, format_bytes, format_count, format_flops, format_percent, format_time
 
 HEADLINE_METRICS = (
     "step.time",
@@ -35,7 +35,7 @@ def comparison_sections(comparison: Comparison) -> tuple[Section, ...]:
 
 def format_metric(unit: str, value: float | None) -> str:
     """A metric's value in its own unit."""
-    formats = {"ns": format_time, "bytes": format_bytes}
+    formats = {"ns": format_time, "bytes": format_bytes, "flop": format_flops}
     return formats.get(unit, format_count)(value)
 
 

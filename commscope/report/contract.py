@@ -14,7 +14,7 @@ from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.summary import GROUP_KEYS, step_windows, totals_of, typical_window
 from commscope.check.result import Verdict
 from commscope.check.samples.history import Series
-from commscope.compare import Comparison, other_load_of
+from commscope.compare import Comparison, Utilisation, other_load_of, utilisation_of
 from commscope.report.analysis_sections import headline
 from commscope.schema import ANALYSIS_SCHEMA, CAPTURE, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo
@@ -30,7 +30,7 @@ def dumps(document: dict[str, Any]) -> str:
     )
 
 
-def analysis_document(analysis: Analysis) -> dict[str, Any]:
+def analysis_document(analysis: Analysis, gpu: str | None = None) -> dict[str, Any]:
     """`commscope analyze --format json`."""
     return {
         "schema": ANALYSIS_SCHEMA,
@@ -63,6 +63,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "memory": [dataclasses.asdict(row) for row in analysis.memory],
         "headline": list(headline(analysis, typical_window(analysis)).sentences),
+        "utilisation": _utilisation(utilisation_of(analysis, gpu)),
     }
 
 
@@ -81,11 +82,22 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "unknown": list(comparison.unknown),
         "other_load": {side: _load(run) for side, run in _runs(comparison).items()},
         "metrics": [dataclasses.asdict(row) for row in comparison.metrics],
+        "utilisation": dict(
+            zip(("baseline", "candidate"), map(_utilisation, comparison.utilisation), strict=True)
+        ),
     }
 
 
 def _runs(comparison: Comparison) -> dict[str, RunInfo]:
     return {"baseline": comparison.baseline.run, "candidate": comparison.candidate.run}
+
+
+def _utilisation(used: Utilisation) -> dict[str, Any]:
+    """FLOPs of a step and rank, their rates, and shares of the device's peak."""
+    rates = ("model_flops_per_s", "hardware_flops_per_s", "mfu", "hfu")
+    by_phase = {phase: round(time_ns) for phase, time_ns in used.compute_by_phase_ns.items()}
+    told = {**dataclasses.asdict(used), "compute_by_phase_ns": by_phase or None}
+    return {**told, **{name: getattr(used, name) for name in rates}}
 
 
 def _load(run: RunInfo) -> dict[str, float] | None:

@@ -7,6 +7,7 @@ some; elsewhere they are assumptions and the residual is wide.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from commscope.errors import UsageProblem
@@ -103,3 +104,16 @@ def gpu_named(name: str) -> Gpu:
     if name not in GPUS:
         raise UsageProblem(f"--gpu {name} is unknown", hint=f"one of {', '.join(GPUS)}")
     return GPUS[name]
+
+
+_DEVICES = re.compile(r"\b(?P<name>V100|A100|H100|H200|B200|GB200|MI300X)\b")
+_SLOWER = re.compile(r"\b(MIG|NVL|PCI[Ee])\b")  # a part of a GPU, or lower clocks
+_AS_FAST = "A100"  # on PCIe too
+
+
+def gpu_of_device(device: str) -> Gpu | None:
+    """The GPU that a trace names, `NVIDIA H100 80GB HBM3`; None where its peak is not in the table."""
+    found, slower = _DEVICES.search(device), _SLOWER.search(device)
+    if found is None or (slower and (found["name"] != _AS_FAST or slower[0] == "MIG")):
+        return None
+    return GPUS[{"GB200": "gb200-nvl72"}.get(found["name"], found["name"].lower())]

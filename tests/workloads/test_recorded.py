@@ -1,4 +1,4 @@
-"""A recorded run, read back from its traces: what moved equals the closed form to the byte, for TP and TP+SP."""
+"""A recorded run, read back from its traces: what moved and what was computed equal the closed forms, for TP and TP+SP."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from commscope.readers import open_run
 from commscope.record.handover.request import RecordRequest
 from commscope.record.launcher.launch import record
 from commscope.schema import CAPTURE
+from commscope.theory.flops import step_flops
 from commscope.theory.volume import step_volume
 from commscope.trace import Layout, ModelShape
 
@@ -44,6 +45,8 @@ def test_traces_ledger_and_closed_form_agree(tmp_path: Path, layout: Layout) -> 
             for found in (measured, told):
                 of_step = {key[2:]: count for key, count in found.items() if key[:2] == (rank, window)}
                 assert of_step == dict(expected)
+    flops = {sum((row.flops_by_phase or {}).values()) for row in analysis.breakdown if row.window in windows}
+    assert flops == {step_flops(layout, GPT).hardware // layout.tp}
     assert run.info.complete is True
     assert run.info.layout == layout
     assert run.info.sent_bytes

@@ -8,5 +8,6 @@ from __future__ import annotations
 from commscope.analysis.breakdown.exposed_kinds import with_exposed_kinds
 from commscope.analysis.breakdown.operators import with_operators
 from commscope.analysis.breakdown.partition import Owned, breakdown_of, host_bound_time
+from commscope.analysis.breakdown.products import with_flops
 
-__all__ = ["Owned", "breakdown_of", "host_bound_time", "with_exposed_kinds", "with_operators"]
+__all__ = ["Owned", "breakdown_of", "host_bound_time", "with_exposed_kinds", "with_flops", "with_operators"]

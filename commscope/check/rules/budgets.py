@@ -78,6 +78,7 @@ def default_budgets() -> tuple[Budget, ...]:
         "communication.wire_bytes",
         "collective.order",
         "compute.ops",
+        "compute.flops",
     )
     return (
         *(Budget(name, increase=ZERO, decrease=ZERO, is_default=True) for name in exact),

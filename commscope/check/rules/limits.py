@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commscope.errors import BudgetProblem, UsageProblem
-from commscope.units import format_bytes, format_count, format_time, parse_bytes, parse_percent, parse_time_ns
+from commscope.units import (
+    format_bytes,
+    format_count,
+    format_flops,
+    format_time,
+    parse_bytes,
+    parse_percent,
+    parse_time_ns,
+)
 
 OF_STEP = "of step"
 
@@ -65,7 +73,7 @@ def check_unit(limit: Limit, unit: str, where: str) -> None:
 
 def format_amount(value: float | None, unit: str) -> str:
     """A metric's value or change in words."""
-    formats = {"ns": format_time, "bytes": format_bytes}
+    formats = {"ns": format_time, "bytes": format_bytes, "flop": format_flops}
     return formats.get(unit, format_count)(value)
 
 

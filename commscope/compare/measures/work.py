@@ -1,7 +1,8 @@
-"""Exact work of one run: Analysis -> Measurements of `compute.ops`, in all and by phase.
+"""Exact work of one run: Analysis -> Measurements of `compute.ops` and `compute.flops`, in all and by phase.
 
-Operators repeat exactly where times do not: checkpointing switched on, microbatches, a cast, an unfused
-layer, a compiler switched off all move them. Absent where a trace holds no operators of the host or no phase.
+Operators and the arithmetic of products repeat exactly where times do not: checkpointing switched on, more
+microbatches or sequences, a cast, an unfused layer, a compiler switched off move one or the other. Absent
+where a trace holds no operators of the host, no shapes, or no phase.
 """
 
 from __future__ import annotations
@@ -9,26 +10,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import fmean, median
 
-from commscope.analysis.result import Analysis
+from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.compare.measures.measurement import Measurement, basis_of, study_windows, whole
 from commscope.schema import Phase
 
 OPERATORS = "compute.ops"
-Counts = Mapping[tuple[int, str], Mapping[Phase, int]]  # rank and window -> operators by phase
+FLOPS = "compute.flops"
+WORK = (FLOPS, OPERATORS)
+UNITS = {OPERATORS: "count", FLOPS: "flop"}
+WORK_WORDS = {OPERATORS: "operators", FLOPS: "floating point operations"}
+_ABSENT = {
+    OPERATORS: "no operators of the host with their phase were recorded on every rank",
+    FLOPS: "shapes of matrix products were not recorded on every rank (record_shapes=True tells them)",
+}
+Counts = Mapping[tuple[int, str], Mapping[Phase, int]]  # rank and window -> work by phase
 
 
 def work_measurements(analysis: Analysis) -> list[Measurement]:
-    """Operators of a step on each rank: median over steps, mean over ranks."""
+    """Work of a step on each rank: median over steps, mean over ranks."""
+    return [one for metric in WORK for one in _work(analysis, metric)]
+
+
+def _work(analysis: Analysis, metric: str) -> list[Measurement]:
     windows = study_windows(analysis)
-    rows = [row for row in analysis.breakdown if row.window in windows]
-    counts = {(row.rank, row.window): row.operators_by_phase for row in rows}
+    counts = {
+        (row.rank, row.window): _by_phase(row, metric) for row in analysis.breakdown if row.window in windows
+    }
     known = {place: found for place, found in counts.items() if found is not None}
     if not known or len(known) < len(counts):
-        why = "no operators of the host with their phase were recorded on every rank"
-        return [Measurement(OPERATORS, "exact", "count", None, why=why)]
+        return [Measurement(metric, "exact", UNITS[metric], None, why=_ABSENT[metric])]
     seen = {phase for found in known.values() for phase in found}
-    parts = [_measured(analysis, f"{OPERATORS}/{phase}", (phase,), known) for phase in Phase if phase in seen]
-    return [_measured(analysis, OPERATORS, tuple(Phase), known), *parts]
+    parts = [_measured(analysis, f"{metric}/{phase}", (phase,), known) for phase in Phase if phase in seen]
+    return [_measured(analysis, metric, tuple(Phase), known), *parts]
+
+
+def _by_phase(row: RankBreakdown, metric: str) -> Mapping[Phase, int] | None:
+    return row.operators_by_phase if metric == OPERATORS else row.flops_by_phase
 
 
 def _measured(analysis: Analysis, name: str, phases: tuple[Phase, ...], counts: Counts) -> Measurement:
@@ -45,7 +62,7 @@ def _measured(analysis: Analysis, name: str, phases: tuple[Phase, ...], counts: 
     return Measurement(
         metric=name,
         kind="exact",
-        unit="count",
+        unit=UNITS[name.split("/", maxsplit=1)[0]],
         value=whole(fmean(by_rank.values())),
         spread=(max(by_step) - min(by_step)) / max(by_step) if any(by_step) else 0.0,
         steps=len(windows),

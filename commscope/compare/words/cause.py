@@ -54,8 +54,9 @@ def cause_of(comparison: Comparison) -> Cause | None:
     if part.metric != "communication.exposed":
         return Cause(part, change)
     by_kind = _exposed_by_collective(comparison)
-    kind = max(by_kind, key=lambda name: (by_kind[name][1] - by_kind[name][0]) / change, default="")
-    if not kind:
+    moved = {name: (after_ns - before_ns) / change for name, (before_ns, after_ns) in by_kind.items()}
+    kind = max(moved, key=moved.__getitem__, default="")
+    if moved.get(kind, 0.0) <= 0:
         return Cause(part, change)
     each = [_each_ns(run, kind) for run in (comparison.baseline, comparison.candidate)]
     pair = None if each[0] is None or each[1] is None else (each[0], each[1])

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from commscope.analysis.result import Analysis, Stall
 from commscope.analysis.summary import step_windows, typical_window
 from commscope.compare.measures.moved import COUNT, PAYLOAD, WIRE
-from commscope.compare.measures.work import OPERATORS
+from commscope.compare.measures.work import FLOPS, OPERATORS, WORK_WORDS
 from commscope.compare.result import Comparison, Metric
 from commscope.compare.words.cause import cause_of, cause_words, short_cause
 from commscope.compare.words.time_words import short_time, span_words, time_words
 from commscope.compare.words.why_moved import why_wire_bytes_changed
+from commscope.compare.words.work_words import work_sentences
 from commscope.schema import Collective, Phase
-from commscope.units import format_bytes, format_count, format_percent, format_time
+from commscope.units import format_bytes, format_count, format_flops, format_percent, format_time
 
 NOT_SAID = {"missing", "not-comparable"}
 SMALLEST_WAIT = 0.005  # of the step: shorter waits are not worth a clause
@@ -49,7 +50,8 @@ def findings_of(comparison: Comparison) -> tuple[str, ...]:
         _unknown(comparison),
     ]
     sentences = [f"{clause[0].upper()}{clause[1:]}." for clause in clauses if clause]
-    return (time_words(comparison), *([cause_words(comparison, cause)] if cause else []), *sentences)
+    caused = [cause_words(comparison, cause)] if cause else []
+    return (time_words(comparison), *caused, *sentences, *work_sentences(*comparison.utilisation))
 
 
 def _short_bytes(comparison: Comparison) -> str:
@@ -70,24 +72,30 @@ def _short_memory(comparison: Comparison) -> str:
 
 
 def _short_work(comparison: Comparison) -> str:
-    operators = comparison.metric(OPERATORS)
-    if operators is None or operators.change is None or operators.status not in {"better", "worse"}:
-        return ""
-    return f"{format_percent(abs(operators.change))} {'fewer' if operators.change < 0 else 'more'} operators"
+    """The arithmetic of products where it moved, else operators."""
+    for total, words in ((FLOPS, "FLOP"), (OPERATORS, WORK_WORDS[OPERATORS])):
+        work = comparison.metric(total)
+        if work is not None and work.change is not None and work.status in {"better", "worse"}:
+            return f"{format_percent(abs(work.change))} {'fewer' if work.change < 0 else 'more'} {words}"
+    return ""
 
 
 def _work(comparison: Comparison) -> str:
-    """Operators by phase, and what recompute takes."""
-    rows = [row for phase in Phase if (row := comparison.metric(f"{OPERATORS}/{phase}")) is not None]
-    moved = [row for row in rows if row.status in {"better", "worse"}]
-    if not moved:
-        return ""
-    pairs = [(row.metric.split("/")[1], row.baseline, row.candidate) for row in moved]
-    told = ", ".join(f"{phase} {format_count(old)} → {format_count(new)}" for phase, old, new in pairs)
+    """Operations and operators by phase, and what recompute takes."""
+    told = [words for total in (FLOPS, OPERATORS) if (words := _moved_work(comparison, total))]
     again = comparison.metric(f"compute.time/{Phase.RECOMPUTE}")
-    if again is None or not again.candidate:
-        return f"operators a step: {told}"
-    return f"operators a step: {told}; recompute takes {format_time(again.candidate)}"
+    if told and again is not None and again.candidate:
+        told.append(f"recompute takes {format_time(again.candidate)}")
+    return "; ".join(told)
+
+
+def _moved_work(comparison: Comparison, total: str) -> str:
+    """`operators a step: recompute 0 → 80`."""
+    rows = [row for phase in Phase if (row := comparison.metric(f"{total}/{phase}")) is not None]
+    moved = [row for row in rows if row.status in {"better", "worse"}]
+    form = format_flops if total == FLOPS else format_count
+    told = [f"{row.metric.split('/')[1]} {form(row.baseline)} → {form(row.candidate)}" for row in moved]
+    return f"{WORK_WORDS[total]} a step: {', '.join(told)}" if told else ""
 
 
 def _short_same(comparison: Comparison) -> str:

@@ -21,6 +21,7 @@ from commscope.readers.chrome.timestamps import times_of
 from commscope.readers.files.claims import MOST_LISTED
 from commscope.readers.files.values import as_int
 from commscope.readers.names.communication import facts_of, speaks_of_communication
+from commscope.readers.names.products import multiplies
 from commscope.schema import NO_VALUE, EventKind
 from commscope.trace import CommFacts, Events, Int32, Int64, Lane, Mask, MemorySample, SyncFacts
 
@@ -113,7 +114,7 @@ class Columns:
         self.counts["events"] += len(chunk.start_ns)
 
     def name_of(self, name: str) -> tuple[int, bool]:
-        """Number of a name, and whether it speaks of communication."""
+        """Number of a name, and whether its arguments are kept: of communication, and of products."""
         number = self._names[name]
         self._hear()
         return number, self._speaks[number]
@@ -133,7 +134,7 @@ class Columns:
     def _hear(self) -> None:
         if len(self._names) > len(self._speaks):
             new = list(islice(self._names, len(self._speaks), None))
-            self._speaks += [speaks_of_communication(name) for name in new]
+            self._speaks += [speaks_of_communication(name) or multiplies(name) for name in new]
 
     def _append(self, batch: Batch, rows: list[Event], places: Int64, columns: tuple[Any, ...]) -> None:
         start_ns, length_ns, kind, where = columns

@@ -20,7 +20,7 @@ from commscope.trace import RankPart, RankTrace, RunInfo
 KIND = "traces"
 # Below this size the trace itself is read in a fraction of a second.
 WORTH_BYTES = 4 << 20
-READING = 3  # raised whenever a reader takes something else from the same file
+READING = 4  # raised whenever a reader takes something else from the same file
 
 Read = Callable[[RankPart, RunInfo], RankTrace]
 
