@@ -21,7 +21,7 @@ UNITS = {OPERATORS: "count", FLOPS: "flop"}
 WORK_WORDS = {OPERATORS: "operators", FLOPS: "floating point operations"}
 _ABSENT = {
     OPERATORS: "no operators of the host with their phase were recorded on every rank",
-    FLOPS: "shapes of matrix products were not recorded on every rank (record_shapes=True tells them)",
+    FLOPS: "shapes of matrix products were not recorded on every rank",
 }
 Counts = Mapping[tuple[int, str], Mapping[Phase, int]]  # rank and window -> work by phase
 
