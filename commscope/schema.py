@@ -217,9 +217,10 @@ MATCH_COLUMNS = {
     "culprit": "Int64",  # rank that was waited for; null where none was
     "members": "Int64",  # ranks that take part
     "members_present": "Int64",  # those of them that were recorded
-    "least_wait_ns": "Int64",  # the wait, or how long it was at least; null when unmatched
+    "least_wait_ns": "Int64",  # the wait, or how long it was at least; null where nothing is told
     "proof": "str",  # Proof; null when unmatched
     "members_by": "str",  # MembersBy; null when unmatched
+    "most_wait_ns": "Int64",  # the wait, or how long it was at most; null where nothing is told
 }
 
 

@@ -178,6 +178,7 @@ def _instance(
         "instance": number, "lateness_ns": arrivals[rank] - min(arrivals.values()),
         "wait_ns": last - arrivals[rank], "transfer_ns": end - last, "culprit": None if latest == rank else latest,
         "members": recipe.ranks, "members_present": recipe.ranks, "least_wait_ns": last - arrivals[rank],
+        "most_wait_ns": last - arrivals[rank],
     }  # fmt: skip
 
 

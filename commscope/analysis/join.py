@@ -43,17 +43,19 @@ from commscope.analysis.result import (
 from commscope.analysis.rows import ABSENT, Rows, rows_of
 from commscope.analysis.waits import (
     Completeness,
+    WaitRange,
     Waits,
     causes_of,
     completeness_of,
     counted_once,
+    ranged,
     stalls_of,
     waits_of,
     with_waits,
 )
 from commscope.analysis.windows import windows_of_run
 from commscope.errors import IncompleteTrace
-from commscope.trace import Gap, Int64, RankMemory, RunInfo
+from commscope.trace import Gap, Int64, Mask, RankMemory, RunInfo
 
 
 def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ()) -> Analysis:
@@ -67,8 +69,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     present = tuple(one.rank for one in ordered)
     missing = tuple(sorted(set(range(run.world_size or 0)) - set(present)))
     complete = completeness_of(joined.common, joined.found.instance, all_ranks=not missing)
-    comparable = within_one_clock(joined.rows, joined.found.instance, joined.clock_of)
-    waits = waits_of(joined.common, comparable, complete.is_whole, clocked=joined.clock is not None)
+    waits = _waits(joined, complete.is_whole)
     instances = _table(table, joined, waits, complete)
     if run.world_size and not missing:
         instances = with_members(instances)
@@ -114,9 +115,12 @@ def _common_compute(one: RankAnalysis, clock: Clock | None) -> Intervals:
 def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) -> Joined:
     posting = [one.rank for one in ranks if one.backend == "gloo"]
     rows = rows_of(table, {one.rank: (*one.groups, *run.groups) for one in ranks}, posting)
-    sets = {tuple(sorted(group.ranks)) for one in ranks for group in (*one.groups, *run.groups)}
+    named = {
+        (group.name, tuple(sorted(group.ranks))) for one in ranks for group in (*one.groups, *run.groups)
+    }
+    sets = sorted(members for _, members in named)
     hosts = {one.rank: one.host for one in ranks}
-    found = match(rows, sorted(sets), hosts)
+    found = match(rows, sets, hosts)
     solved = solve_clock(rows, found.instance, hosts, readings_ns(run.clocks))
     late = np.append(solved.refused, False)[found.instance] & (found.instance >= 0)
     common = _on_common_clock(rows, solved.clock)
@@ -130,6 +134,19 @@ def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) ->
         contradicted=bool(len(solved.refused)) and bool(solved.refused.all()),
         clock_of=one_clock([one.rank for one in ranks], solved.component, hosts),
         first=min(ranks, key=lambda one: (one.windows[0].span_ns <= 0, one.rank)).rank,
+    )
+
+
+def _waits(joined: Joined, is_whole: Mask) -> Waits:
+    """Waits of matched rows, and the range of those that every way of matching agrees on."""
+    everybody = np.ones(len(joined.common), dtype=np.bool_)
+    comparable, *ways = (
+        within_one_clock(joined.rows, one, joined.clock_of)
+        for one in (joined.found.instance, *joined.found.ways)
+    )
+    return ranged(
+        waits_of(joined.common, comparable, is_whole, clocked=joined.clock is not None),
+        [waits_of(joined.common, way, everybody, clocked=True) for way in ways],
     )
 
 
@@ -190,7 +207,8 @@ def _table(table: pd.DataFrame, joined: Joined, waits: Waits, complete: Complete
         transfer_free_ns=column(waits.transfer_free_ns),
         members=_told(complete.members, table.index),
         members_present=_told(complete.present, table.index),
-        least_wait_ns=column(waits.least_wait_ns),
+        least_wait_ns=_told(waits.least_wait_ns, table.index),
+        most_wait_ns=_told(waits.most_wait_ns, table.index),
         proof=_words(np.where(absent, ABSENT, joined.found.proof), PROOFS, table.index),
         members_by=_words(np.where(absent, ABSENT, joined.found.members_by), MEMBERS_BY, table.index),
     )
@@ -211,8 +229,8 @@ def _breakdown(ranks: Sequence[RankAnalysis], joined: Joined, waits: Waits) -> t
     rows: list[RankBreakdown] = []
     for one in ranks:
         here = joined.rows.rank == one.rank
-        transfer = pd.Series(pd.array(waits.transfer_ns[here], dtype="Int64"))
-        rows.extend(with_waits(one, transfer.mask(waits.transfer_ns[here] < 0)))
+        waited = WaitRange(waits.least_wait_ns[here], waits.most_wait_ns[here])
+        rows.extend(with_waits(one, waited))
     return tuple(rows)
 
 

@@ -39,7 +39,12 @@ def gaps_of(joined: Joined, present: tuple[int, ...], missing: tuple[int, ...]) 
         message = (
             f"{matching.unmatched} of {matching.instances} collectives could not be proved on every member"
         )
-        gaps.append(Gap("unmatched", message, cost="their wait and transfer are unknown"))
+        cost = (
+            "their wait and transfer are told as far as all ways to match them agree"
+            if joined.found.ways
+            else "their wait and transfer are unknown"
+        )
+        gaps.append(Gap("unmatched", message, cost=cost))
     if matching.refused:
         message = (
             f"{matching.refused} pairings were refused: they contradict each other in kind, size or time"

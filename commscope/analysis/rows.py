@@ -28,6 +28,7 @@ UNEVEN = (
 ROOTED_OUT = (Collective.BROADCAST, Collective.SCATTER)  # the root's data goes to all
 ROOTED_IN = (Collective.REDUCE, Collective.GATHER)  # all data goes to the root
 ABSENT = -1
+LANE_BITS = 32  # a lane's code is its rank above these, and its name below
 
 Members = tuple[int, ...]
 
@@ -104,7 +105,7 @@ def rows_of(
         tag=_numbers(table["tag"]),
         step=_steps(table["window"]),
         order_ns=_order(table, rank),
-        lane=rank * (1 << 32) + _codes(_objects(table["stream"]))[0],
+        lane=rank * (1 << LANE_BITS) + _codes(_objects(table["stream"]))[0],
         is_p2p=is_p2p,
         is_posted=is_p2p & np.isin(rank, np.array(posting, dtype=np.int64)),
         is_timed=~table["is_call_only"].to_numpy(np.bool_),

@@ -92,31 +92,36 @@ def totals_of(table: pd.DataFrame, keys: tuple[str, ...]) -> pd.DataFrame:
     """Instances summed by `keys`, in their order.
 
     Adds count, duration_ns, total_payload_bytes and total_wire_bytes (null where one instance's time or size
-    is unknown), matched_count (instances whose wait and transfer are known), and over those known_wait_ns,
-    known_transfer_ns and matched_wire_bytes (null where there are none). unknown_ns is the duration of the
-    others; wait_ns and transfer_ns are null where there are any, least_wait_ns counts what they waited at
-    least. members and members_present are of the instance with the most and the fewest.
+    is unknown), matched_count (instances whose wait and transfer are known), and over those
+    matched_transfer_ns and matched_wire_bytes. known_wait_ns is what all waited, of unproved ones what they
+    waited in every way they can be matched; known_transfer_ns likewise (null where nothing is told), and
+    unknown_ns is the rest of the duration. wait_ns and transfer_ns are null where one is not known,
+    least_wait_ns counts what those waited at least. members and members_present are of the instance with the
+    most and the fewest.
     """
-    matched = table["transfer_ns"].notna()
+    matched, told = table["transfer_ns"].notna(), table["most_wait_ns"].notna()
+    duration = (table["end_ns"] - table["start_ns"]).astype("Int64")
     columns = table[list(keys)].assign(
         count=1,
         total_payload_bytes=table["payload_bytes"],
         total_wire_bytes=table["wire_bytes"],
         sized=table["payload_bytes"].notna().astype("int64"),
         wired=table["wire_bytes"].notna().astype("int64"),
-        duration_ns=(table["end_ns"] - table["start_ns"]).astype("Int64").where(~table["is_call_only"]),
+        duration_ns=duration.where(~table["is_call_only"]),
         timed=(~table["is_call_only"]).astype("int64"),
         matched_count=matched.astype("int64"),
-        known_wait_ns=table["wait_ns"],
-        known_transfer_ns=table["transfer_ns"],
-        unknown_ns=(table["end_ns"] - table["start_ns"]).where(~matched & ~table["is_call_only"], 0),
+        known_wait_ns=table["least_wait_ns"].where(told),
+        known_transfer_ns=duration - table["most_wait_ns"],
+        unknown_ns=(table["most_wait_ns"] - table["least_wait_ns"])
+        .where(told, duration)
+        .where(~table["is_call_only"], 0),
         least_wait_ns=table["least_wait_ns"],
+        matched_transfer_ns=table["transfer_ns"],
         matched_wire_bytes=table["wire_bytes"].where(matched),
     )
     sums = columns.groupby(list(keys), dropna=False, sort=True, as_index=False).sum(min_count=1)
-    told = sums["matched_count"] == sums["count"]
     for part in ("wait_ns", "transfer_ns"):
-        sums[part] = sums[f"known_{part}"].where(told)
+        sums[part] = sums[f"known_{part}"].where(sums["matched_count"] == sums["count"])
     by_key = table.groupby(list(keys), dropna=False, sort=True)
     sums["members"] = by_key["members"].max().to_numpy()
     sums["members_present"] = by_key["members_present"].min().to_numpy()

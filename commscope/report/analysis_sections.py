@@ -225,7 +225,7 @@ def _moved_cells(row: Mapping[Hashable, Any], ranks: int) -> dict[str, str]:
         value = row[key]
         return "-" if pd.isna(value) else str(value)
 
-    wire, transfer = mean_of("matched_wire_bytes"), mean_of("known_transfer_ns")
+    wire, transfer = mean_of("matched_wire_bytes"), mean_of("matched_transfer_ns")
     return {
         "phase": text_of("phase"),
         "collective": text_of("collective"),
@@ -235,7 +235,7 @@ def _moved_cells(row: Mapping[Hashable, Any], ranks: int) -> dict[str, str]:
         "wire": format_bytes(mean_of("total_wire_bytes")),
         "time": format_time(mean_of("duration_ns")),
         "wait": format_time(mean_of("known_wait_ns")),
-        "transfer": format_time(transfer),
+        "transfer": format_time(mean_of("known_transfer_ns")),
         "not told": format_time(mean_of("unknown_ns")),
         "busbw": format_bandwidth(wire / transfer if wire and transfer else None),
     }

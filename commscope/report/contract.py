@@ -176,7 +176,7 @@ def _collective_rows(totals: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _with_busbw(row: dict[str, Any]) -> dict[str, Any]:
-    wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row["known_transfer_ns"]
+    wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row.pop("matched_transfer_ns")
     return {**row, "busbw_gbps": wire_bytes / transfer_ns if wire_bytes and transfer_ns else None}
 
 

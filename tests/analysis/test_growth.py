@@ -22,7 +22,7 @@ from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis, Intervals, RankAnalysis, Window
 from commscope.analysis.summary import typical_window
-from commscope.analysis.waits import with_waits
+from commscope.analysis.waits import WaitRange, with_waits
 from commscope.schema import EventKind
 from commscope.trace import Lane, RankTrace, RunInfo
 from tests.analysis.tables import World, analyses, simulate
@@ -121,8 +121,8 @@ def one_rank() -> RankAnalysis:
 def test_the_waits_of_many_steps() -> None:
     def told(steps: int) -> Callable[[], object]:
         rank = as_many_steps(one_rank(), steps)
-        transfer_ns = pd.Series([10] * steps, dtype="Int64")
-        return lambda: with_waits(rank, transfer_ns)
+        waited_ns = np.full(steps, 40, dtype=np.int64)
+        return lambda: with_waits(rank, WaitRange(waited_ns, waited_ns))
 
     assert growth(told, 3_000) <= AT_MOST
 

@@ -2,31 +2,33 @@
 
 On clocks that are known, or of one host, all rows of a lane must overlap an alike row of every other member
 of their group, and end with it. A set where some do not is refuted; of the sets left, a lane has that whose
-ends agree clearly best, or none.
+ends agree better than all others', by more than chance would have it with so few rows, or none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from math import exp, factorial
 
 import numpy as np
+import numpy.typing as npt
 
 from commscope.analysis.alignment.cluster import Known
 from commscope.analysis.alignment.offsets import SAME_HOST
 from commscope.analysis.alignment.tracks import IS_ROOTED
+from commscope.analysis.matching.lane_counts import Lanes, agreed
 from commscope.analysis.matching.places import signatures
 from commscope.analysis.matching.recorded_keys import numbered
-from commscope.analysis.rows import ABSENT, Members, Rows
+from commscope.analysis.rows import ABSENT, LANE_BITS, Members, Rows
 from commscope.trace import Int64, Mask
 from commscope.units import NS_PER_US
 
 FEWEST_ROWS = 3
-CLEARLY = 3.0  # how much worse the ends of every other set must agree
-MOST_OPEN_LANES = 3  # of one rank; more choices are not tried
+MOST_CHANCE = 1e-5  # that ends of a wrong set agree so much better
 MOST_ALONE = 0.1  # of a lane's rows may lack a partner: where windows begin and end
 NEVER = float("inf")
+Gaps = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,93 +40,94 @@ class _Alike:
 
 
 def owners_by_lane(
-    rows: Rows, here: Int64, candidates: Sequence[Members], known: Known
+    rows: Rows, here: Int64, candidates: Sequence[Members], known: Known, most: Sequence[int]
 ) -> tuple[Int64, Mask]:
-    """By row of `here`: the candidate its lane works for, -1 where that is open, and whether counts told."""
-    owner = np.full(len(here), ABSENT, dtype=np.int64)
-    even = here[~IS_ROOTED[rows.kind[here]]]
+    """By row of `here`: the candidate its lane works for, -1 where that is open, and whether counts told.
+
+    `most` says of each candidate how many lanes its communicators have on one rank.
+    """
     code = signatures(rows)
-    options: dict[int, list[int]] = {}
-    for lane in np.unique(rows.lane[even]).tolist():
-        own = even[rows.lane[even] == lane]
-        rank = int(rows.rank[own[0]])
-        possible = [n for n, members in enumerate(candidates) if rank in members]
-        gaps = [_gap_ns(rows, own, _others(rows, even, code, candidates[n]), known) for n in possible]
-        best, rival, *_ = (*sorted(gaps), NEVER, NEVER)
-        if len(own) >= FEWEST_ROWS and best < NEVER and rival > CLEARLY * max(best, NS_PER_US):
-            owner[rows.lane[here] == lane] = possible[gaps.index(best)]
-        elif best < NEVER:
-            options[lane] = [n for n, gap in zip(possible, gaps, strict=True) if gap < NEVER]
-    lanes = _Lanes(rows, here, numbered(rows.step, code)[here], candidates)
-    by_clocks = owner >= 0
-    while True:
-        filled = _by_counts(lanes, owner, options)
-        if np.array_equal(filled, owner):
-            return _settled(lanes, owner), ~by_clocks & (owner >= 0)
-        owner = filled
+    by_clocks, options = _by_ends(rows, here, code, _Sets(candidates, known))
+    by_counts = agreed(_lanes(rows, here, code, options, candidates, most))
+    owner = np.full(len(here), ABSENT, dtype=np.int64)
+    for lane in np.unique(rows.lane[here]).tolist():
+        owner[rows.lane[here] == lane] = by_clocks.get(lane, by_counts.get(lane, ABSENT))
+    counted = ~np.isin(rows.lane[here], list(by_clocks))
+    settled = _settled(rows.rank[here], owner, candidates)
+    return settled, counted & (settled >= 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Lanes:
-    """Rows to divide, the step and signature of each, and the rank sets."""
+class _Sets:
+    """Rank sets, and the clocks known so far."""
 
-    rows: Rows
-    here: Int64
-    cell: Int64  # by row of `here`
     candidates: Sequence[Members]
+    known: Known
 
 
-def _by_counts(lanes: _Lanes, owner: Int64, options: dict[int, list[int]]) -> Int64:
-    """What is open on one rank is told by the ranks on which nothing is: members of a set have equally many
-    rows of each signature in each step.
-    """
-    filled = owner.copy()
-    rank, lane = lanes.rows.rank[lanes.here], lanes.rows.lane[lanes.here]
-    whole = [one for one in np.unique(rank).tolist() if (owner[rank == one] >= 0).all()]
-    for one in np.unique(rank).tolist():
-        mine = np.unique(lane[(rank == one) & (owner < 0)]).tolist()
-        if not mine or len(mine) > MOST_OPEN_LANES or any(number not in options for number in mine):
-            continue
-        fitting = []
-        for choice in product(*(options[number] for number in mine)):
-            tried = owner.copy()
-            for number, candidate in zip(mine, choice, strict=True):
-                tried[lane == number] = candidate
-            if _agrees(lanes, tried, one, whole):
-                fitting.append(tried)
-        if len(fitting) == 1:
-            filled[rank == one] = fitting[0][rank == one]
-    return filled
+def _by_ends(
+    rows: Rows, here: Int64, code: Int64, sets: _Sets
+) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """By lane: the candidate whose ends agree, where they tell; and all that nothing refutes."""
+    even = here[~IS_ROOTED[rows.kind[here]]]
+    told: dict[int, int] = {}
+    options: dict[int, list[int]] = {}
+    for lane in np.unique(rows.lane[here]).tolist():
+        rank = lane >> LANE_BITS
+        own = even[rows.lane[even] == lane]
+        possible = [n for n, members in enumerate(sets.candidates) if rank in members]
+        gaps = {
+            n: _gaps_ns(rows, own, _others(rows, even, code, sets.candidates[n]), sets.known)
+            for n in possible
+        }
+        options[lane] = [n for n in possible if not len(own) or np.mean(gaps[n] == NEVER) <= MOST_ALONE]
+        best = _best(gaps, options[lane]) if len(own) >= FEWEST_ROWS else ABSENT
+        if best != ABSENT:
+            told[lane], options[lane] = best, [best]
+    return told, options
 
 
-def _settled(lanes: _Lanes, owner: Int64) -> Int64:
+def _best(gaps: dict[int, Gaps], left: list[int]) -> int:
+    """The candidate whose ends agree better than those of all others; -1 where chance may have it so."""
+    best = min(left, key=lambda n: float(np.median(gaps[n])), default=ABSENT)
+    if any(n != best and _chance(gaps[best], gaps[n]) > MOST_CHANCE for n in left):
+        return ABSENT
+    return best
+
+
+def _lanes(
+    rows: Rows,
+    here: Int64,
+    code: Int64,
+    options: dict[int, list[int]],
+    candidates: Sequence[Members],
+    most: Sequence[int],
+) -> Lanes:
+    cell = numbered(rows.step - rows.step.min(), code)[here]
+    count = int(cell.max()) + 1
+    return Lanes(
+        rank={lane: lane >> LANE_BITS for lane in options},
+        options=options,
+        counts={lane: np.bincount(cell[rows.lane[here] == lane], minlength=count) for lane in options},
+        candidates=candidates,
+        most=most,
+    )
+
+
+def _settled(rank: Int64, owner: Int64, candidates: Sequence[Members]) -> Int64:
     """Without the rows of sets of which a member has an open lane: some of the set's may lie there."""
-    rank = lanes.rows.rank[lanes.here]
     torn = np.unique(rank[owner < 0])
-    open_sets = [n for n, members in enumerate(lanes.candidates) if np.isin(torn, members).any()]
+    open_sets = [n for n, members in enumerate(candidates) if np.isin(torn, members).any()]
     return np.where(np.isin(owner, open_sets), ABSENT, owner)
-
-
-def _agrees(lanes: _Lanes, owner: Int64, one: int, whole: list[int]) -> bool:
-    """Whether a rank has in each of its sets what the settled ranks of that set have."""
-    rank = lanes.rows.rank[lanes.here]
-    for n, members in enumerate(lanes.candidates):
-        if one not in members:
-            continue
-        own = np.sort(lanes.cell[(rank == one) & (owner == n)])
-        for other in set(members) & set(whole) - {one}:
-            if not np.array_equal(own, np.sort(lanes.cell[(rank == other) & (owner == n)])):
-                return False
-    return bool({other for members in lanes.candidates if one in members for other in members} & set(whole))
 
 
 def _others(rows: Rows, even: Int64, code: Int64, members: Members) -> tuple[Int64, Int64, Members]:
     return even[np.isin(rows.rank[even], members)], code, members
 
 
-def _gap_ns(rows: Rows, own: Int64, others: tuple[Int64, Int64, Members], known: Known) -> float:
-    """The median over a lane's rows of how far they end from their nearest partners; infinite where a rank's
-    clock is unknown or too many rows have none.
+def _gaps_ns(rows: Rows, own: Int64, others: tuple[Int64, Int64, Members], known: Known) -> Gaps:
+    """How far each row of a lane ends from its nearest partners; infinite where there is none, or where a
+    rank's clock is unknown.
     """
     theirs, code, members = others
     rank = int(rows.rank[own[0]])
@@ -134,13 +137,25 @@ def _gap_ns(rows: Rows, own: Int64, others: tuple[Int64, Int64, Members], known:
             continue
         offset = known.offset(rank, other)
         if offset is None and known.trust(rank, other) != SAME_HOST:
-            return NEVER
+            return np.full(len(own), NEVER)
         rival = theirs[rows.rank[theirs] == other]
         moved = _Alike(rows.start_ns[rival] + (offset or 0), rows.end_ns[rival] + (offset or 0))
         gaps = np.maximum(
             gaps, [_nearest(rows, row, moved, code[rival] == code[row]) for row in own.tolist()]
         )
-    return NEVER if np.mean(gaps == NEVER) > MOST_ALONE else float(np.median(gaps))
+    return gaps
+
+
+def _chance(best: Gaps, rival: Gaps) -> float:
+    """How likely one set's ends agree so much better than another's by chance: Fisher's combined test.
+
+    Of two gaps drawn alike, one is less than 1/r of the other with a chance of about 1/r; the set with more
+    members, whose largest gap counts, doubles that at most.
+    """
+    both = (best < NEVER) & (rival < NEVER)
+    ratio = np.maximum(best[both], NS_PER_US) / np.maximum(rival[both], NS_PER_US)
+    surprise = -float(np.log(np.minimum(2 * ratio, 1.0)).sum())
+    return exp(-surprise) * sum(surprise**k / factorial(k) for k in range(len(ratio)))
 
 
 def _nearest(rows: Rows, row: int, other: _Alike, alike: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from commscope.analysis.alignment.cluster import Known, cluster
 from commscope.analysis.alignment.tracks import IS_ROOTED, track_of
 from commscope.analysis.clocks import solve_clock
 from commscope.analysis.matching.doubt import could_be_another
-from commscope.analysis.matching.peers import RECV
+from commscope.analysis.matching.numbering import renumbered, with_the_rest
 from commscope.analysis.matching.places import (
     by_place,
     frames_between,
@@ -27,6 +27,7 @@ from commscope.analysis.matching.places import (
     signatures,
     step_frames,
 )
+from commscope.analysis.matching.possible import open_rows, ways_to_match
 from commscope.analysis.matching.rank_sets import Pool, pools_of
 from commscope.analysis.matching.recorded_keys import (
     apart,
@@ -54,6 +55,9 @@ class Matched:
     refused: Mask  # by row: a pairing was found and thrown away
     proof: Int64  # index in PROOFS, -1 where unmatched
     members_by: Int64  # index in MEMBERS_BY: what told who takes part
+    ways: tuple[
+        Int64, ...
+    ] = ()  # of rows that nothing proves: numbers equal for one collective, one array a way
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -62,7 +66,7 @@ class Matched:
 
 
 def match(rows: Rows, sets: Sequence[Members], hosts: Mapping[int, str | None]) -> Matched:
-    """Match rows of all ranks; `sets` are the process groups' members as far as the run names them."""
+    """Match rows of all ranks; `sets` are the members of each process group, as far as the run names them."""
     state = nothing(len(rows))
     state = _by_key(rows, state, by_comms_id(rows), Proof.COMMS_ID)
     state = _by_key(rows, state, np.where(state.proved, ABSENT, by_group_and_seq(rows)), Proof.GROUP_SEQ)
@@ -70,11 +74,21 @@ def match(rows: Rows, sets: Sequence[Members], hosts: Mapping[int, str | None]) 
     state = _by_pairs(rows, state, sets, hosts)
     return Matched(
         instance=renumbered(rows, state.instance),
-        number=_with_the_rest(rows, state.number),
+        number=with_the_rest(rows, state.number),
         refused=state.refused & ~state.proved,
         proof=state.proof,
         members_by=_weakest(state),
+        ways=_ways(rows, state, sets, hosts),
     )
+
+
+def _ways(
+    rows: Rows, state: State, sets: Sequence[Members], hosts: Mapping[int, str | None]
+) -> tuple[Int64, ...]:
+    """How what nothing proves can be matched."""
+    if not open_rows(rows, state).any():
+        return ()
+    return ways_to_match(rows, state, sets, _known(rows, state, hosts))
 
 
 def _weakest(state: State) -> Int64:
@@ -194,10 +208,10 @@ def _between(rows: Rows, state: State, pool: Pool, signature: Int64) -> State:
 
 def _aligned(rows: Rows, state: State, pool: Pool, hosts: Mapping[int, str | None]) -> State:
     """What ends together, of the rows still open; from a root, or into one, nothing need even overlap."""
-    open_rows = pool.row[~state.proved[pool.row] & ~IS_ROOTED[rows.kind[pool.row]]]
-    if not all((rows.rank[open_rows] == rank).any() for rank in pool.ranks):
+    left = pool.row[~state.proved[pool.row] & ~IS_ROOTED[rows.kind[pool.row]]]
+    if not all((rows.rank[left] == rank).any() for rank in pool.ranks):
         return state
-    tracks = {rank: track_of(rows, open_rows[rows.rank[open_rows] == rank]) for rank in pool.ranks}
+    tracks = {rank: track_of(rows, left[rows.rank[left] == rank]) for rank in pool.ranks}
     found = cluster(tracks, _known(rows, state, hosts))
     number = np.full(len(rows), ABSENT, dtype=np.int64)
     number[found.row] = found.number
@@ -250,40 +264,3 @@ def _known(rows: Rows, state: State, hosts: Mapping[int, str | None]) -> Known:
     component = {} if solved.clock is None else solved.component
     residual_ns = 0 if solved.clock is None else solved.clock.residual_ns
     return Known(hosts, offsets, component, residual_ns)
-
-
-def renumbered(rows: Rows, instance: Int64) -> Int64:
-    """Instances numbered from 0 by their first start."""
-    told = np.flatnonzero(instance >= 0)
-    if len(told) == 0:
-        return instance
-    order = told[np.argsort(rows.start_ns[told], kind="stable")]
-    values, first = np.unique(instance[order], return_index=True)
-    place = np.empty(len(values), dtype=np.int64)
-    place[np.argsort(first, kind="stable")] = np.arange(len(values))
-    numbers = np.full(len(instance), ABSENT, dtype=np.int64)
-    numbers[told] = place[np.searchsorted(values, instance[told])]
-    return numbers
-
-
-def _with_the_rest(rows: Rows, number: Int64) -> Int64:
-    """Rows no stage could say anything about: the n-th of a signature in a step on each rank counts as one
-    collective; of sends and receives, the n-th of one direction.
-    """
-    rest = np.flatnonzero(number < 0)
-    if len(rest) == 0:
-        return number
-    receives = rows.kind == RECV
-    source, target = np.where(receives, rows.peer, rows.rank), np.where(receives, rows.rank, rows.peer)
-    ends = [np.where(rows.is_p2p, end, ABSENT) for end in (source, target)]
-    kind = np.where(rows.is_p2p, ABSENT, rows.kind)
-    keys = np.stack([*ends, kind, rows.payload, rows.dtype, rows.label, rows.step])[:, rest]
-    signature = np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)
-    direction = np.where(rows.is_p2p, rows.kind, 0)[rest]
-    order = np.lexsort((rows.start_ns[rest], direction, rows.rank[rest], signature))
-    s, r, d = signature[order], rows.rank[rest][order], direction[order]
-    first = np.r_[True, (s[1:] != s[:-1]) | (r[1:] != r[:-1]) | (d[1:] != d[:-1])]
-    nth = np.arange(len(order)) - np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    completed = number.copy()
-    completed[rest[order]] = numbered(s, nth) + int(number.max(initial=-1)) + 1
-    return completed

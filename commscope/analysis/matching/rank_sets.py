@@ -8,6 +8,7 @@ follows its lane: the threads or the stream of a communicator carry no other's w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from commscope.analysis.alignment.cluster import Known, cluster
 from commscope.analysis.alignment.tracks import track_of
 from commscope.analysis.matching.lanes import owners_by_lane
 from commscope.analysis.matching.state import MEMBERS_BY
-from commscope.analysis.rows import ABSENT, Members, Rows
+from commscope.analysis.rows import ABSENT, LANE_BITS, Members, Rows
 from commscope.schema import MembersBy
 from commscope.trace import Int64
 
@@ -61,7 +62,9 @@ def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> 
     if candidates == [ranks]:
         return [_pool(ranks, here, MembersBy.ELIMINATION)]
     owner = np.full(len(rows), ABSENT, dtype=np.int64)  # row -> candidate
-    owner[here], by_counts = owners_by_lane(rows, here, candidates, known)
+    named = Counter(_among(members, ranks) for members in sets)
+    most = [MOST_LANES * max(1, named[one]) for one in candidates]
+    owner[here], by_counts = owners_by_lane(rows, here, candidates, known, most)
     told_by = np.where(by_counts, MEMBERS_BY.index(MembersBy.COUNTS), MEMBERS_BY.index(MembersBy.CLOCKS))
     left = here[owner[here] < 0]
     for chosen in (one for one in _signatures(rows, left) if not _of_several(rows, one)):
@@ -75,7 +78,7 @@ def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> 
 def _of_several(rows: Rows, chosen: Int64) -> bool:
     """Whether some rank ran these rows on more lanes than one communicator has."""
     lanes = np.unique(rows.lane[chosen])
-    return int(np.bincount(lanes >> 32).max()) > MOST_LANES
+    return int(np.bincount(lanes >> LANE_BITS).max()) > MOST_LANES
 
 
 def _candidates(ranks: Members, sets: Sequence[Members], size: int) -> list[Members]:
@@ -112,7 +115,8 @@ def _best_cover(
     ranks = np.unique(rows.rank[chosen])
     tried: dict[int, float] = {}
     scored = []
-    for cover in _covers(set(ranks.tolist()), candidates):
+    for sets in covers(set(ranks.tolist()), candidates):
+        cover = [candidates.index(one) for one in sets]
         for n in cover:
             if n not in tried:
                 tried[n] = _matched_rows(rows, chosen, candidates[n], known)
@@ -133,23 +137,23 @@ def _matched_rows(rows: Rows, chosen: Int64, members: Members, known: Known) -> 
     return float(np.sum(sizes[sizes == len(members)]))
 
 
-def _covers(ranks: set[int], candidates: list[Members]) -> list[tuple[int, ...]]:
+def covers(ranks: set[int], candidates: Sequence[Members]) -> list[tuple[Members, ...]]:
     """Ways to cover the ranks by disjoint candidates."""
-    covers: list[tuple[int, ...]] = []
+    found: list[tuple[Members, ...]] = []
 
-    def extend(left: frozenset[int], used: tuple[int, ...]) -> None:
-        if len(covers) >= MOST_COVERS:
+    def extend(left: frozenset[int], used: tuple[Members, ...]) -> None:
+        if len(found) >= MOST_COVERS:
             return
         if not left:
-            covers.append(used)
+            found.append(used)
             return
         first = min(left)
-        for n, members in enumerate(candidates):
+        for members in candidates:
             if first in members and left.issuperset(members):
-                extend(left.difference(members), (*used, n))
+                extend(left.difference(members), (*used, members))
 
     extend(frozenset(ranks), ())
-    return covers
+    return found
 
 
 def _by_lane(lane: Int64, owner: Int64) -> Int64:

@@ -1,31 +1,43 @@
 """Exposed communication of one rank and window split into transfer, wait and what cannot be told.
 
-Where one stream transfers while another waits, data moves: the time is transfer. Where one waits while
-another does what nobody can tell, data may move: the time is not told. All on the rank's own clock.
+Of each instance its first part was waiting at least, its last part was transfer at least, and what lies
+between is not told: nothing where the wait is known, all of it where nothing is. Where one stream transfers
+while another waits, data moves: the time is transfer. Where one waits while another does what nobody can
+tell, data may move: the time is not told. All on the rank's own clock.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from commscope.analysis.intervals import clip, difference, intersection, measure, union_of
 from commscope.analysis.result import Intervals, RankAnalysis, RankBreakdown
+from commscope.trace import Int64
 
 
-def with_waits(rank: RankAnalysis, transfer_ns: pd.Series) -> tuple[RankBreakdown, ...]:
+@dataclass(frozen=True, slots=True)
+class WaitRange:
+    """How long each row of a rank waited at least and at most; the latter -1 where nothing is told."""
+
+    least_ns: Int64
+    most_ns: Int64
+
+
+def with_waits(rank: RankAnalysis, waited: WaitRange) -> tuple[RankBreakdown, ...]:
     """The rank's breakdown with exposed transfer, wait and what is not told; the first two are None where
-    exposed time stands in no instance whose transfer is known.
+    nothing of the exposed time is told.
     """
-    starts = rank.instances["start_ns"].to_numpy(np.int64)
-    ends = rank.instances["end_ns"].to_numpy(np.int64)
-    told = transfer_ns.notna().to_numpy()
-    untold = ~told & ~rank.instances["is_call_only"].to_numpy(np.bool_)
-    moving = transfer_ns.fillna(0).to_numpy(np.int64)
-    transfer = union_of(np.maximum(ends - moving, starts)[told], ends[told])
-    waiting = difference(union_of(starts[told], ends[told]), union_of(starts[untold], ends[untold]))
+    timed = ~rank.instances["is_call_only"].to_numpy(np.bool_)
+    starts = rank.instances["start_ns"].to_numpy(np.int64)[timed]
+    ends = rank.instances["end_ns"].to_numpy(np.int64)[timed]
+    least, most = waited.least_ns[timed], waited.most_ns[timed]
+    told = most >= 0
+    surely = np.where(told, np.minimum(starts + least, ends), starts)
+    moving = np.where(told, np.minimum(starts + most, ends), ends)
+    transfer = union_of(moving, ends)
+    waiting = difference(union_of(starts, surely), union_of(surely, moving))
     waiting = difference(waiting, transfer)
     spans = {window.name: (window.start_ns, window.end_ns) for window in rank.windows}
     return tuple(

@@ -9,7 +9,8 @@ present tell the least wait only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Waits:
     culprit: Int64  # the rank that was waited for; never the row's own
     transfer_free_ns: Int64  # clock-free: the smallest duration over the members
     least_wait_ns: Int64  # the wait, or where it cannot be told how long it was at least
+    most_wait_ns: Int64  # ... and at most; -1 where that tells nothing
 
 
 def waits_of(common: Rows, instance: Int64, is_whole: Mask, *, clocked: bool) -> Waits:
@@ -37,8 +39,8 @@ def waits_of(common: Rows, instance: Int64, is_whole: Mask, *, clocked: bool) ->
 
     `is_whole` says of which rows every member was recorded.
     """
-    columns = [np.full(len(common), ABSENT, dtype=np.int64) for _ in range(6)]
-    lateness, wait, transfer, culprit, free, least = columns
+    columns = [np.full(len(common), ABSENT, dtype=np.int64) for _ in range(7)]
+    lateness, wait, transfer, culprit, free, least, most = columns
     links = links_of(common, instance)
     ranks = np.array(links.ranks, dtype=np.int64)
     for block in links.blocks:
@@ -52,11 +54,27 @@ def waits_of(common: Rows, instance: Int64, is_whole: Mask, *, clocked: bool) ->
         )
         exact = is_whole[block.row] & _has_root(common, block)
         least[block.row] = waited if clocked else np.where(exact, waited, 0)
+        most[block.row] = np.where(exact, waited, ABSENT)
         wait[block.row] = np.where(exact, waited, ABSENT)
         transfer[block.row] = np.where(exact, duration - waited, ABSENT)
         late = ranks[block.members[last]]
         culprit[block.row] = np.where(exact & (waited > 0), late, ABSENT)
-    return Waits(lateness, wait, transfer, culprit, free, least)
+    return Waits(*columns)
+
+
+def ranged(waits: Waits, ways: Sequence[Waits]) -> Waits:
+    """Waits with the range of those that every way of matching agrees on; `ways` hold no others."""
+    if not ways:
+        return waits
+    least = np.min([one.wait_ns for one in ways], axis=0)
+    most = np.max([one.wait_ns for one in ways], axis=0)
+    longest = np.max([one.wait_ns + one.transfer_ns for one in ways], axis=0)
+    told = (least >= 0) & ((least > 0) | (most < longest))
+    return replace(
+        waits,
+        least_wait_ns=np.where(told, least, waits.least_wait_ns),
+        most_wait_ns=np.where(told, most, waits.most_wait_ns),
+    )
 
 
 def _has_root(common: Rows, block: Block) -> bool:

@@ -55,7 +55,7 @@ def caption(subject: Subject, window: str = MEDIAN) -> str:
     for run in shown(subject, window):
         rows = _totals(run)
         wait_ns, transfer_ns, unknown_ns = (sum(row[key] for row in rows) for key in _LOOKS)
-        if not run.instances["transfer_ns"].notna().any():
+        if not run.instances["most_wait_ns"].notna().any():
             sentences.append(
                 f"{run.label}: waiting is not captured (no collective was matched on all its members)."
             )
@@ -81,14 +81,15 @@ def table(subject: Subject, window: str = MEDIAN) -> list[Row]:
 @lru_cache(maxsize=16)
 def _totals(run: Shown) -> list[dict[str, int]]:
     table = run.instances
-    matched = table["transfer_ns"].notna()
+    told = table["most_wait_ns"].notna()
+    duration = (table["end_ns"] - table["start_ns"]).astype("Int64")
     sums = (
         pd.DataFrame(
             {
                 "rank": table["rank"],
-                "wait_ns": table["wait_ns"].fillna(0),
-                "transfer_ns": table["transfer_ns"].fillna(0),
-                "unknown_ns": (table["end_ns"] - table["start_ns"]).where(~matched, 0),
+                "wait_ns": table["least_wait_ns"].where(told).fillna(0),
+                "transfer_ns": (duration - table["most_wait_ns"]).fillna(0),
+                "unknown_ns": (table["most_wait_ns"] - table["least_wait_ns"]).where(told, duration),
             }
         )
         .groupby("rank")

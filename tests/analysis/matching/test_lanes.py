@@ -65,3 +65,14 @@ def test_threads_whose_clocks_nothing_ties_prove_no_group() -> None:
     found = match(rows_of(table(made), {}), SETS, hosts)
     for one in np.unique(found.instance[found.instance >= 0]):
         assert len({truth[row] for row in np.flatnonzero(found.instance == one)}) == 1
+
+
+@pytest.mark.parametrize("lost", [1, 4])
+def test_rows_that_were_lost_make_no_false_pair_of_a_mesh(lost: int) -> None:
+    for seed in range(15):
+        made, truth = mesh(seed)
+        gone = set(np.random.default_rng(seed).choice(len(made), lost, replace=False).tolist())
+        kept = [n for n in range(len(made)) if n not in gone]
+        found = match(rows_of(table([made[n] for n in kept]), {}), SETS, dict.fromkeys(range(4), "node0"))
+        for one in np.unique(found.instance[found.instance >= 0]):
+            assert len({truth[kept[row]] for row in np.flatnonzero(found.instance == one)}) == 1, seed
