@@ -30,6 +30,7 @@ COMMANDS = {
     "slim": "slim",
     "dashboard": "dashboard",
     "cache": "cache",
+    "mcp": "mcp",
 }
 ALIASES = {"report": "analyze"}
 SUMMARIES = {
@@ -46,6 +47,7 @@ SUMMARIES = {
     "slim": "Save a run as small columns that fit into a repository.",
     "dashboard": "Compare runs in the browser.",
     "cache": "What is kept of runs read before: show, clear.",
+    "mcp": "Answer an agent's questions about runs (Model Context Protocol).",
 }
 
 
