@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         trace_handler,
         trainer_callback,
     )
+    from commscope.testing import expect
 
 __all__ = [
     "CommScopeError",
@@ -24,6 +25,7 @@ __all__ = [
     "__version__",
     "accelerate_profile",
     "annotate",
+    "expect",
     "lightning_callback",
     "listen",
     "load",
@@ -40,6 +42,7 @@ _HOME = {
     "Recording": "commscope.notebook",
     "accelerate_profile": "commscope.record.running",
     "annotate": "commscope.record.api",
+    "expect": "commscope.testing",
     "lightning_callback": "commscope.record.running",
     "listen": "commscope.record.running",
     "load": "commscope.notebook",
