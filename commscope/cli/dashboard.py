@@ -9,6 +9,8 @@ import click
 
 from commscope.errors import BackendProblem
 
+PACKAGES = "dash dash-mantine-components dash-ag-grid flask-compress waitress"
+
 
 @click.command("dashboard")
 @click.argument("runs", nargs=-1, required=True)
@@ -24,6 +26,6 @@ def command(runs: tuple[str, ...], host: str, port: int, names: tuple[str, ...],
         from commscope_dashboard.serve import serve
     except ImportError as error:
         raise BackendProblem(
-            f"the dashboard needs {error.name}", where=sys.prefix, hint="pip install 'commscope[dashboard]'"
+            f"the dashboard needs {error.name}", where=sys.prefix, hint=f"pip install {PACKAGES}"
         ) from error
     serve([Path(run) for run in runs], host=host, port=port, open_browser=not no_browser, names=names)

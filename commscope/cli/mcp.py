@@ -18,6 +18,6 @@ def command(roots: tuple[str, ...]) -> None:
             raise
         raise BackendProblem(
             "the protocol's package is not installed",
-            hint="pip install 'commscope[agents]', or pip install mcp",
+            hint="pip install mcp",
         ) from error
     serve(roots)

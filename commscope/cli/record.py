@@ -239,7 +239,7 @@ def _request(output: str | None, options: dict[str, Any], **facts: Any) -> Any:
         from commscope.record.handover.request import Nodes, RecordRequest
     except ImportError as error:
         raise BackendProblem(
-            f"recording needs {error.name}", where=sys.prefix, hint="pip install 'commscope[record]'"
+            f"recording needs {error.name}", where=sys.prefix, hint="pip install torch nvtx"
         ) from error
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     plain = (

@@ -56,7 +56,7 @@ def _client(scheduler: str) -> Any:
         raise UsageProblem(
             "a Dask scheduler was named, but Dask is not installed",
             where=scheduler,
-            hint="install the extra: pip install 'commscope[cluster]'",
+            hint="pip install distributed",
         ) from error
     if not _ADDRESS.fullmatch(scheduler):
         raise UsageProblem(

@@ -179,7 +179,7 @@ def _require_torch() -> None:
     try:
         import torch.distributed as dist
     except ImportError as error:
-        raise BackendProblem("recording needs torch", hint="pip install 'commscope[record]'") from error
+        raise BackendProblem("recording needs torch", hint="pip install torch nvtx") from error
     if not dist.is_available():
         raise BackendProblem(
             "this torch was built without torch.distributed", hint="install another build of torch"
