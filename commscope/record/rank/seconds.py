@@ -24,7 +24,7 @@ from commscope.record.rank.ending import process_groups
 STEP_S = 1.0
 _LOOK_S = 0.02  # for the first collective
 _CUT_S = 0.001  # for the collective that a step ends at
-_SAME_CLOCK_S = 1.0  # clocks of nodes that differ by more are no common clock
+_PATIENCE_S = 10.0  # with a rank that does not say that its second is over
 _POLL_S = 0.2
 _GRACE_S = 5.0  # for a rank that stands in a collective its peers have left
 _DONE = "done"
@@ -36,9 +36,6 @@ class Ranks(Protocol):
     def issued(self) -> int:
         """Collectives that this rank issued and that all ranks take part in."""
 
-    def first(self, key: str, value: str) -> str:
-        """The value that the first rank to come gave."""
-
     def tell(self, key: str, value: int) -> None:
         """Tell all ranks something, once."""
 
@@ -47,45 +44,58 @@ class Ranks(Protocol):
 
 
 class Seconds:
-    """Ends a step once a second, counted from the first collective; looked at by a timer."""
+    """Ends a step once a second, the first one counted from the first collective; looked at by a timer.
 
-    def __init__(self, end_step: Callable[[], None], join: Callable[[], Ranks | None]) -> None:
+    A second begins once the last rank has the border before it behind it, which may take its time.
+    """
+
+    def __init__(
+        self, end_step: Callable[[], None], join: Callable[[], Ranks | None], clock: Callable[[], float]
+    ) -> None:
         self._end_step = end_step
         self._join = join
+        self._clock = clock
         self._ranks: Ranks | None = None
-        self._start_s: float | None = None
-        self._ended = 0
-        self._told = False
+        self._begun_s: float | None = None
+        self._steps = 0
+        self._issued: int | None = None  # when the second was over
 
-    def look(self, now_s: float) -> float:
+    def look(self) -> float:
         """One look; gives the seconds until the next one."""
-        if self._start_s is None:
-            self._ranks = self._join()
-            if self._ranks is None or not self._ranks.issued():
+        if self._ranks is None:
+            ranks = self._join()
+            if ranks is not None and ranks.issued():
+                self._begin(ranks)
+            return _LOOK_S
+        if self._begun_s is None:
+            if self._ranks.told(f"begun{self._steps}") is None:
                 return _LOOK_S
-            agreed = float(self._ranks.first("start", repr(now_s)))
-            self._start_s = agreed if abs(agreed - now_s) < _SAME_CLOCK_S else now_s
-        due_s = self._start_s + (self._ended + 1) * STEP_S
-        if now_s < due_s:
-            return due_s - now_s
-        if not self._is_at_the_cut(now_s - due_s):
+            self._begun_s = self._clock()
+        late_s = self._clock() - self._begun_s - STEP_S
+        if late_s < 0:
+            return -late_s
+        if not self._is_at_the_cut(self._ranks, late_s):
             return _CUT_S
-        self._ended += 1
-        self._told = False
         self._end_step()
-        return _CUT_S
+        self._steps += 1
+        self._begin(self._ranks)
+        return _LOOK_S
 
-    def _is_at_the_cut(self, late_s: float) -> bool:
-        """Whether this rank is where all ranks end the step; after a second more, wherever it is."""
-        assert self._ranks is not None
-        if late_s > STEP_S:
+    def _begin(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._begun_s = self._issued = None
+        ranks.tell(f"begun{self._steps}", 1)
+
+    def _is_at_the_cut(self, ranks: Ranks, late_s: float) -> bool:
+        """Whether this rank is where all ranks end the step; where none is in common, a second later."""
+        if self._issued is None:
+            self._issued = ranks.issued()
+            ranks.tell(f"cut{self._steps}", self._issued)
+        issued = ranks.issued()
+        if late_s > (_PATIENCE_S if issued > self._issued else STEP_S):
             return True
-        key = f"cut{self._ended}"
-        if not self._told:
-            self._told = True
-            self._ranks.tell(key, self._ranks.issued())
-        told = self._ranks.told(key)
-        return told is not None and self._ranks.issued() > max(told)
+        told = ranks.told(f"cut{self._steps}")
+        return told is not None and issued > max(told)
 
 
 class Group:
@@ -102,10 +112,6 @@ class Group:
         whole = [group for group in process_groups() if group.size() == self._size]
         return sum(int(group._get_sequence_number_for_group()) for group in whole)
 
-    def first(self, key: str, value: str) -> str:
-        """The value that the first rank to come gave."""
-        return str(self._store.compare_set(key, "", value).decode())
-
     def tell(self, key: str, value: int) -> None:
         """Tell all ranks something, once."""
         self._store.set(f"{key}/{self._rank}", str(value))
@@ -117,26 +123,24 @@ class Group:
 
 
 class Alone:
-    """One rank: it has begun once a module of torch was called, and ends its steps when their time is up."""
+    """One rank, which issues another at every look: its steps end when their time is up."""
 
     def __init__(self) -> None:
         self._looks = 0
+        self._told: dict[str, int] = {}
 
     def issued(self) -> int:
         """More at every look."""
         self._looks += 1
         return self._looks
 
-    def first(self, _key: str, value: str) -> str:
-        """It is the first."""
-        return value
+    def tell(self, key: str, value: int) -> None:
+        """Tell itself."""
+        self._told[key] = value
 
-    def tell(self, _key: str, _value: int) -> None:
-        """Nobody to tell."""
-
-    def told(self, _key: str) -> tuple[int, ...]:
-        """Nothing to wait for."""
-        return (0,)
+    def told(self, key: str) -> tuple[int, ...] | None:
+        """What it told itself."""
+        return (self._told[key],) if key in self._told else None
 
 
 @contextlib.contextmanager
@@ -149,10 +153,10 @@ def by_time(end_step: Callable[[], None], world_size: int) -> Iterator[None]:
             return Alone() if called.is_set() else None
         return Group() if dist.is_available() and dist.is_initialized() else None
 
-    seconds = Seconds(end_step, join)
+    seconds = Seconds(end_step, join, time.monotonic)
 
     def look(_number: int, _frame: FrameType | None) -> None:
-        signal.setitimer(signal.ITIMER_REAL, max(seconds.look(time.time()), _CUT_S))
+        signal.setitimer(signal.ITIMER_REAL, max(seconds.look(), _CUT_S))
 
     def note(_module: Any, _args: Any) -> None:
         called.set()
