@@ -32,7 +32,7 @@ def command(run: str, ranks: tuple[str, ...], form: str, output: str | None, for
             advance()
     findings = diagnose(found, health)
     if form == "json":
-        from commscope.report.contract import dumps
+        from commscope.report.plain_json import dumps
 
         product = dumps(as_json(found, findings))
     else:

@@ -97,7 +97,7 @@ def _number(typed: list[str], option: str) -> int:
 
 def _render(rows: tuple[ScalingRow, ...], form: str, *, weak: bool) -> str:
     if form == "json":
-        from commscope.report.contract import dumps
+        from commscope.report.plain_json import dumps
 
         return dumps(
             {"schema": SWEEP_SCHEMA, "weak": weak, "rows": [dataclasses.asdict(row) for row in rows]}

@@ -81,7 +81,7 @@ def command(
 
 def _render(scenario: Scenario, outcomes: tuple[Outcome, ...], slow: Slowdown | None, form: str) -> str:
     if form == "json":
-        from commscope.report.contract import dumps
+        from commscope.report.plain_json import dumps
         from commscope.whatif import scenario_words
 
         steps = [

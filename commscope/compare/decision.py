@@ -19,8 +19,6 @@ from dataclasses import dataclass, replace
 from math import inf, log, log1p, sqrt
 from statistics import fmean, median, variance
 
-from scipy.special import stdtr
-
 FEW_RUNS_SHARE = 0.10
 NOISE_FACTOR = 3.0
 SIGNIFICANCE = 0.01
@@ -140,4 +138,6 @@ def p_value(baseline: Sequence[float], candidate: Sequence[float]) -> float:
     pooled = ((n - 1) * variance(baseline) + (m - 1) * variance(candidate)) / (n + m - 2)
     error = sqrt(pooled * (1 / n + 1 / m))
     t = abs(fmean(candidate) - fmean(baseline)) / error if error else inf
+    from scipy.special import stdtr  # a third of a second, which only some comparisons need
+
     return float(stdtr(n + m - 2, -t))

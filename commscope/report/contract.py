@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.summary import GROUP_KEYS, step_windows, totals_of, typical_window
-from commscope.check.result import Verdict
-from commscope.check.samples.history import Series
 from commscope.compare import Comparison, Utilisation, other_load_of, utilisation_of
 from commscope.report.analysis_sections import headline
+from commscope.report.plain_json import dumps as dumps  # noqa: PLC0414 - asked for here by others
 from commscope.schema import ANALYSIS_SCHEMA, CAPTURE, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo
-
-_NOT_ASCII = re.compile("[^\\x20-\\x7e\\n]")
-
-
-def dumps(document: dict[str, Any]) -> str:
-    """A document as indented JSON text, ended by a newline; what is not printable stands as its escape."""
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
-    return _NOT_ASCII.sub(
-        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
-    )
 
 
 def analysis_document(analysis: Analysis, gpu: str | None = None) -> dict[str, Any]:
@@ -67,6 +54,11 @@ def analysis_document(analysis: Analysis, gpu: str | None = None) -> dict[str, A
     }
 
 
+if TYPE_CHECKING:  # what a command does not use it does not import
+    from commscope.check import Series, Verdict
+    from commscope.compare import Comparison
+
+
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
     """`commscope compare --format json`."""
     return {
@@ -102,6 +94,7 @@ def _utilisation(used: Utilisation) -> dict[str, Any]:
 
 def _load(run: RunInfo) -> dict[str, float] | None:
     """Cores busy with other programs while it was recorded."""
+
     load = other_load_of(run)
     return None if load is None else dataclasses.asdict(load)
 
@@ -178,10 +171,3 @@ def _collective_rows(totals: pd.DataFrame) -> list[dict[str, Any]]:
 def _with_busbw(row: dict[str, Any]) -> dict[str, Any]:
     wire_bytes, transfer_ns = row.pop("matched_wire_bytes"), row.pop("matched_transfer_ns")
     return {**row, "busbw_gbps": wire_bytes / transfer_ns if wire_bytes and transfer_ns else None}
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars and paths become what JSON knows."""
-    if hasattr(value, "item"):
-        return value.item()
-    return str(value)

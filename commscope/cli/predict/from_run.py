@@ -52,7 +52,7 @@ def rendered(machine: Machine, rows: Sequence[Forecast], form: str) -> str:
 
     rates = rates_of(machine)
     if form == "json":
-        from commscope.report.contract import dumps
+        from commscope.report.plain_json import dumps
 
         return dumps(forecast_document(machine, rates, rows))
     from commscope.report import render

@@ -150,7 +150,7 @@ def _from_run(workload: str, form: str, degrees: tuple[int, ...] | None, options
 def _tabulated(workload: str, form: str, options: dict[str, Any]) -> str:
     from commscope.cli.predict.table import constants, plan_rows, read_rows, shaped_by
     from commscope.report import render
-    from commscope.report.contract import dumps
+    from commscope.report.plain_json import dumps
     from commscope.report.plans.table import table_document, table_sections
 
     shaped = shaped_by(_layout, lambda given: model_of(workload, given))
@@ -188,7 +188,7 @@ def _render(planned: Plan, form: str) -> str:
     from commscope.report.plans.layout import document, sections
 
     if form == "json":
-        from commscope.report.contract import dumps
+        from commscope.report.plain_json import dumps
 
         return dumps(document(planned))
     from commscope.report import render

@@ -63,7 +63,7 @@ def command(collective: str, size: str, form: str, output: str | None, force: bo
 
 def _render(document: dict[str, Any], form: str, source: str) -> str:
     if form == "json":
-        from commscope.report.contract import dumps
+        from commscope.report.plain_json import dumps
 
         return dumps(document)
     from commscope.report import render
