@@ -26,7 +26,7 @@ def make_run(folder: Path, ranks: int, events: int, source: Path = TRACE) -> int
         trace = msgspec.json.decode(file.read())
     trace["distributedInfo"] = {"backend": "nccl", "world_size": ranks}
     body = [event for event in trace.pop("traceEvents") if event.get("cat") != "Trace"]
-    body = [_in_world(event, ranks) for event in body]
+    body = sorted((_in_world(event, ranks) for event in body), key=lambda event: event.get("ts", 0))[:events]
     copies = max(1, round(events / len(body)))
     for rank in range(min(VARIANTS, ranks)):
         _write(folder / _name(rank), trace, body, copies, random.Random(rank))
