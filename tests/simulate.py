@@ -104,6 +104,9 @@ class Simulation:
     rows: dict[int, list[Row]]
     starts_ns: dict[tuple[int, int], int]  # (rank, collective)
     ends_ns: dict[tuple[int, int], int]
+    waits_ns: dict[int, list[tuple[int, int]]] = field(
+        default_factory=dict
+    )  # when hosts waited for a collective
 
     @property
     def span_ns(self) -> tuple[int, int]:
@@ -173,7 +176,7 @@ def simulate(world: World, programs: Mapping[int, Program]) -> Simulation:
         rank: [row for row, k in runner.rows if (rank, k) not in world.dropped]
         for rank, runner in runners.items()
     }
-    return Simulation(world, rows, starts, ends)
+    return Simulation(world, rows, starts, ends, {rank: runner.waits_ns for rank, runner in runners.items()})
 
 
 def _send(run: Generator[int, int, None], end_ns: int) -> int | None:
@@ -197,6 +200,7 @@ class _Runner:
         self.count = -1
         self.correlation = 0
         self.step: tuple[int, int] | None = None
+        self.waits_ns: list[tuple[int, int]] = []
 
     def run(self) -> Generator[int, int, None]:
         for one in self.program:
@@ -270,6 +274,7 @@ class _Runner:
 
     def _wait(self) -> None:
         if self.world.style == "gloo":
+            self._stand(self.open_until)
             self.host = max(self.host, self.open_until)
             return
         self._call("cudaStreamWaitEvent")
@@ -277,8 +282,13 @@ class _Runner:
 
     def _sync(self) -> None:
         done = max(self.busy_until, self.comm_until)
+        self._stand(done if self.comm_until > self.busy_until else 0)
         length = max(self.world.call_ns, done + self.world.call_ns - self.host)
         self._call("cudaDeviceSynchronize", length_ns=length)
+
+    def _stand(self, until: int) -> None:
+        if until > self.host:
+            self.waits_ns.append((self.host, until))
 
     def _mark(self, number: int) -> None:
         if self.step is not None and self.host > self.step[1]:

@@ -13,6 +13,12 @@ def refuse_unreplayable(analysis: Analysis, scenario: Scenario) -> None:
     for a rank that was not recorded.
     """
     where, present = str(analysis.run.path), {one.rank for one in analysis.skeletons}
+    if not present and len(analysis.ranks) > 1 and analysis.clock is None:
+        raise IncompleteTrace(
+            "nothing to replay: no matched collective ties the ranks' clocks",
+            where=where,
+            hint="record a step in which all ranks meet, or synchronise the hosts' clocks",
+        )
     if not present:
         raise IncompleteTrace(
             "nothing to replay: no rank of this run has a happens-before graph",
