@@ -7,13 +7,15 @@ from commscope.errors import IncompleteTrace, UsageProblem
 from commscope.units import format_ranks
 from commscope.whatif.scenario import Scenario
 
+_UNTIED = ("no_clock", "clock_infeasible", "clock_untied")
+
 
 def refuse_unreplayable(analysis: Analysis, scenario: Scenario) -> None:
     """Raises IncompleteTrace where ranks that wait for each other were not recorded together, UsageProblem
     for a rank that was not recorded.
     """
     where, present = str(analysis.run.path), {one.rank for one in analysis.skeletons}
-    if not present and len(analysis.ranks) > 1 and analysis.clock is None:
+    if not present and any(gap.code in _UNTIED for gap in analysis.gaps):
         raise IncompleteTrace(
             "nothing to replay: no matched collective ties the ranks' clocks",
             where=where,
