@@ -28,9 +28,9 @@ COMMANDS = {
     "sweep": "sweep",
     "doctor": "doctor",
     "slim": "slim",
-    "dashboard": "dashboard",
+    "dashboard": "serving.dashboard",
     "cache": "cache",
-    "mcp": "mcp",
+    "mcp": "serving.mcp",
 }
 ALIASES = {"report": "analyze"}
 SUMMARIES = {

@@ -1,0 +1,1 @@
+"""Commands that stay and answer: the dashboard for people, the protocol server for agents."""
