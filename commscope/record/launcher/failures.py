@@ -34,6 +34,13 @@ def diagnose(
     """
     logs = str(request.work_folder / "logs")
     codes = _exit_codes(error)
+    if codes is None and type(error).__name__.startswith("Rendezvous"):
+        nodes = request.nodes
+        return BackendProblem(
+            f"the {nodes.count} nodes did not meet: {_first_line(error)}",
+            where=f"node {nodes.rank}, --rdzv-endpoint {nodes.endpoint}",
+            hint="is every node's command started, and does the first node's address answer from here?",
+        )
     if codes is None:
         return BackendProblem(
             f"the ranks could not be started: {_first_line(error)}",

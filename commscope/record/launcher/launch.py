@@ -25,6 +25,7 @@ from commscope.record.handover.facts import Beat, RankError, read_all_errors, re
 from commscope.record.handover.manifest import write_manifest
 from commscope.record.handover.output import beside_the_old, finish, prepare_output
 from commscope.record.handover.request import REQUEST, Nodes, RecordRequest, require_script, validate
+from commscope.record.launcher.addresses import interface_to_name, own_address, split
 from commscope.record.launcher.failures import diagnose
 from commscope.record.launcher.watch import Watch
 from commscope.record.marks.nsys import nsys_command, require_nsys
@@ -104,6 +105,10 @@ def _launch(request: RecordRequest) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(request.threads))
     quiet_elastic()
     endpoint = request.nodes.endpoint
+    address = own_address(endpoint) if endpoint else "localhost"
+    interface = interface_to_name(address) if endpoint else ""
+    if interface:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
     config = LaunchConfig(
         min_nodes=request.nodes.count,
         max_nodes=request.nodes.count,
@@ -114,7 +119,7 @@ def _launch(request: RecordRequest) -> None:
         rdzv_configs={"timeout": JOIN_S, "join_timeout": JOIN_S, "is_host": request.nodes.rank == 0},
         max_restarts=0,
         monitor_interval=0.1,
-        local_addr=None if endpoint and not endpoint.startswith(("localhost", "127.")) else "localhost",
+        local_addr=address,
         logs_specs=DefaultLogsSpecs(
             log_dir=str(request.work_folder / "logs"), redirects=Std.ALL, tee=_shown(request)
         ),
@@ -208,15 +213,16 @@ def _gpus() -> int:
 
 def _require_port(nodes: Nodes) -> None:
     """The first node hosts the rendezvous; torch would wait for ever on a port that speaks something else."""
-    if nodes.rank != 0 or not nodes.endpoint:
+    if not nodes.endpoint:
         return
-    host, _, port = nodes.endpoint.rpartition(":")
-    if not host or not port.isdigit():
-        raise UsageProblem(f"--rdzv-endpoint {nodes.endpoint} is no HOST:PORT")
+    own_address(nodes.endpoint)
+    if nodes.rank != 0:
+        return
+    host, port = split(nodes.endpoint)
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, int(port)))
+            probe.bind((host, port))
     except OSError as error:
         raise BackendProblem(
             f"cannot host the rendezvous: {error.strerror}",

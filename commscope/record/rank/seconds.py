@@ -25,6 +25,7 @@ STEP_S = 1.0
 _LOOK_S = 0.02  # for the first collective
 _CUT_S = 0.001  # for the collective that a step ends at
 _PATIENCE_S = 10.0  # with a rank that does not say that its second is over
+_WITHOUT_MODULES_S = 5.0
 _POLL_S = 0.2
 _GRACE_S = 5.0  # for a rank that stands in a collective its peers have left
 _DONE = "done"
@@ -123,16 +124,20 @@ class Group:
 
 
 class Alone:
-    """One rank, which issues another at every look: its steps end when their time is up."""
+    """One rank, which issues another at every look: its steps end when their time is up.
 
-    def __init__(self) -> None:
+    It begins once a module was called, or, of a program that calls none, after a while.
+    """
+
+    def __init__(self, is_called: Callable[[], bool]) -> None:
+        self._is_called = is_called
         self._looks = 0
         self._told: dict[str, int] = {}
 
     def issued(self) -> int:
-        """More at every look."""
+        """More at every look, from its beginning on."""
         self._looks += 1
-        return self._looks
+        return self._looks if self._is_called() or self._looks * _LOOK_S > _WITHOUT_MODULES_S else 0
 
     def tell(self, key: str, value: int) -> None:
         """Tell itself."""
@@ -147,10 +152,11 @@ class Alone:
 def by_time(end_step: Callable[[], None], world_size: int) -> Iterator[None]:
     """A border every second, on the main thread as the profiler wants it."""
     called = threading.Event()
+    alone = Alone(called.is_set)
 
     def join() -> Ranks | None:
         if world_size == 1:
-            return Alone() if called.is_set() else None
+            return alone
         return Group() if dist.is_available() and dist.is_initialized() else None
 
     seconds = Seconds(end_step, join, time.monotonic)
@@ -189,7 +195,7 @@ class AgreedStop:
         """This rank has recorded its steps."""
         if self._ranks is not None:
             return
-        self._ranks = Group() if process_groups() else Alone()
+        self._ranks = Group() if process_groups() else Alone(lambda: True)
         self._ranks.tell(_DONE, 1)
         threading.Thread(target=self._wait, name="commscope-stop", daemon=True).start()
 

@@ -81,7 +81,7 @@ def cuts_of(offsets_s: list[float], every_s: float, border_s: float) -> list[lis
     return cuts
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.floats(0, 0.02), min_size=2, max_size=4), st.floats(0.03, 0.3), st.sampled_from((0.0, 2.5))
 )
@@ -126,9 +126,15 @@ def test_nothing_is_counted_before_the_first_collective() -> None:
 
 def test_a_rank_alone_ends_a_step_a_second() -> None:
     now_s, ended = 0.0, []
-    alone = Alone()
+    alone = Alone(lambda: True)
     clock = Seconds(lambda: ended.append(now_s), lambda: alone, lambda: now_s)
     for _ in range(3500):
         clock.look()
         now_s += LOOK_S
     assert [round(when) for when in ended] == [1, 2, 3]
+
+
+def test_a_rank_alone_waits_for_the_first_call_of_a_module() -> None:
+    alone = Alone(lambda: False)
+    assert [alone.issued() for _ in range(200)] == [0] * 200
+    assert any(alone.issued() for _ in range(100))
