@@ -4,7 +4,7 @@ BIN := .venv/bin
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check guard bench layouts notebook traces clean browser compiler
+.PHONY: help setup demo test check guard bench layouts docs notebook traces clean browser compiler
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ bench: .venv/.ready ## measure; peers in an environment of their own
 	$(BIN)/python -m benchmarks.whatif_delay
 	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/python -m benchmarks.check_power
+
+docs: .venv/.ready ## the documentation as a site in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
 
 notebook: .venv/.ready ## run docs/notebook.ipynb anew, after a change of what it shows
 	cd docs && ../$(BIN)/jupyter-execute --inplace --kernel_name=python3 notebook.ipynb

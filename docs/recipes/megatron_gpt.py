@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, T201
+# ruff: noqa: T201
 """Megatron-core's GPT on random tokens with TP=2, on the CPU.
 
 commscope record --nproc 2 -- megatron_gpt.py [--sp] [--recompute]

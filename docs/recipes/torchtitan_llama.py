@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, T201
+# ruff: noqa: T201
 """torchtitan's llama3 debugmodel on random tokens, TP=2 by its own plan, also where there is no GPU.
 
 commscope record --nproc 2 -- torchtitan_llama.py

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, T201
+# ruff: noqa: T201
 """A small llama of transformers, randomly initialised and loaded with tp_plan="auto", on the CPU.
 
 commscope record --nproc 2 -- transformers_tp.py
