@@ -31,6 +31,7 @@ from commscope.analysis.matching import (
     with_members,
     with_roles,
 )
+from commscope.analysis.naming import late_arrivals, named_causes, records_of, with_names
 from commscope.analysis.result import (
     Analysis,
     Clock,
@@ -46,6 +47,7 @@ from commscope.analysis.waits import (
     WaitRange,
     Waits,
     causes_of,
+    charges_of,
     completeness_of,
     counted_once,
     ranged,
@@ -78,6 +80,8 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     windows = windows_of_run(rank_windows, joined.tied)
     followed = [one for one in ordered if one.rank in joined.followed]
     waited = counted_once(instances, rank_windows)
+    charges = charges_of(ordered, waited, joined.clock)
+    records = records_of(ordered, joined.clock)
     return Analysis(
         run=run,
         ranks=present,
@@ -98,12 +102,13 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         instances=instances,
         matching=joined.matching,
         clock=joined.clock,
-        stalls=stalls_of(waited, causes_of(ordered, waited, joined.clock)),
-        critical_paths=critical_paths(followed, instances, joined.clock, windows),
+        stalls=stalls_of(waited, causes_of(charges), named_causes(charges, records)),
+        critical_paths=with_names(critical_paths(followed, instances, joined.clock, windows), records),
         memory=_memory(run, ordered),
         skeletons=tuple(one.skeleton for one in followed if one.skeleton is not None),
         coverage={one.rank: one.coverage for one in ordered},
         compute={one.rank: _common_compute(one, joined.clock) for one in ordered},
+        late_arrivals=late_arrivals(charges, instances, records),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from commscope.analysis import intervals as iv
+from commscope.analysis.activities import activities_of
 from commscope.analysis.attribution import PHASES, Attribution, Busy
 from commscope.analysis.breakdown import (
     Owned,
@@ -56,7 +57,8 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
     parts = _Parts.of(trace)
     attribution, instances = parts.attribution, parts.table
     windows = (_capture(trace, attribution), *attribution.windows)
-    host_bound = _host_bound(trace, parts, windows) if partition_is_told(trace) else None
+    is_told = partition_is_told(trace)
+    host_bound = _host_bound(trace, parts, windows) if is_told else None
     exposed = iv.difference(attribution.communication, attribution.compute)
     breakdown = _breakdown(trace, parts, windows, host_bound)
     for with_work in (with_operators, with_flops):
@@ -73,7 +75,7 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
         instances=instances,
         exposed=exposed,
         compute=attribution.compute,
-        skeleton=build_skeleton(trace, attribution, instances, windows) if partition_is_told(trace) else None,
+        skeleton=build_skeleton(trace, attribution, instances, windows) if is_told else None,
         memory=peak_memory(trace, attribution.phase),
         versions=trace.versions,
         devices=trace.devices,
@@ -81,6 +83,7 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
         coverage=coverage_of(trace, attribution, instances, parts.launches),
         recompute=_recompute(trace.events, attribution),
         host_bound=host_bound,
+        activities=activities_of(trace, attribution, instances, windows, host_bound) if is_told else None,
     )
 
 

@@ -92,6 +92,51 @@ class Skeleton:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What took time on a rank, named as it was recorded. None: not told.
+
+    `name` is a kernel, operator or runtime call; of time without one (`is_python`) the range it lay in, and
+    `between` the operators before and behind it. `call` is the runtime call that took at least half of it.
+    """
+
+    kind: str  # compute | copy | host_bound | idle: of the device; host: of the threads that launch
+    name: str | None = None
+    phase: str | None = None
+    layer: int | None = None
+    is_python: bool = False
+    between: tuple[str | None, str | None] | None = None
+    call: str | None = None
+    frame: str | None = field(default=None, compare=False)  # the innermost one, amid the longest piece
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitySums:
+    """Time by activity in each cell, the longest first: rows `first[i]` to `first[i + 1]` are of cell i."""
+
+    first: Int64
+    activity: npt.NDArray[np.int32]  # index into Activities.names
+    time_ns: Int64
+    rest_ns: Int64  # of each cell: what the activities that are not kept took together
+
+
+@dataclass(frozen=True, slots=True)
+class Activities:
+    """What a rank did from one moment to the next: cell i lies between borders i and i + 1, own clock.
+
+    Borders are the starts, ends and issues of collectives, and the windows'. Of each cell a few activities
+    are kept, those that took longest; communication is none.
+    """
+
+    borders_ns: Int64
+    device: ActivitySums
+    host: ActivitySums  # the threads that launch, also while the device is busy
+    names: tuple[Activity, ...]
+
+
+Spent = tuple[tuple[Activity, int], ...]  # activities and their time in ns, the longest first
+
+
+@dataclass(frozen=True, slots=True)
 class RankAnalysis:
     """One rank analyzed alone. Small: no per-event data."""
 
@@ -114,6 +159,7 @@ class RankAnalysis:
     coverage: dict[str, float | int | None] = field(default_factory=dict)  # facts the doctor reports
     recompute: Intervals | None = None  # the part of compute that recomputes, own clock
     host_bound: Intervals | None = None  # idle while the host was on its way to the next launch, own clock
+    activities: Activities | None = None  # what it did between its collectives, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +191,49 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """A part of a stall: what the culprit spent longer on. `name` is None for what no record names."""
+
+    kind: str  # a key of Stall.causes_ns
+    phase: str | None
+    layer: int | None
+    name: str | None
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongerSpent:
+    """An activity that a late rank spent longer on than the rank that waited, since they last met."""
+
+    activity: Activity
+    time_ns: int  # on the late rank
+    more_ns: int  # than on the other, at least
+
+
+@dataclass(frozen=True, slots=True)
+class LateArrival:
+    """A collective that others waited for one rank in; of its victims the one that waited longest."""
+
+    window: str
+    instance: int
+    collective: str
+    phase: str | None
+    layer: int | None
+    place: int  # which of its kind in the window on the culprit, from 1 ...
+    places: int  # ... and of how many
+    culprit: int
+    victim: int
+    wait_ns: int
+    victims: int
+    total_wait_ns: int
+    arrival_ns: int  # of the culprit, on the common clock
+    since_ns: int  # from when the culprit's time is compared: they last met, or both are recorded
+    causes_ns: Mapping[str, int]  # sums to wait_ns
+    spent: tuple[LongerSpent, ...]  # the most first; empty: nothing recorded names it
+    is_first: bool  # they had not met before
+
+
+@dataclass(frozen=True, slots=True)
 class Stall:
     """Victim waited for culprit, summed over the instances of a window."""
 
@@ -153,6 +242,7 @@ class Stall:
     culprit: int
     wait_ns: int
     causes_ns: Mapping[str, int] = field(default_factory=dict)  # sums to wait_ns; empty: not told
+    causes: tuple[Cause, ...] = ()  # the same by name, sums to wait_ns too; the longest first
 
     @property
     def cause(self) -> str | None:
@@ -177,6 +267,7 @@ class PathPart:
     collective: str | None = None
     layer: int | None = None
     instance: int | None = None
+    spent: Spent = ()  # activities in it; only the longest parts are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +284,9 @@ class CriticalPath:
     hand_offs: int
     blocking_ns: int  # communication on the path
     slack_ns: dict[int, int] = field(default_factory=dict)  # matched instance -> slack
+    spent: tuple[
+        tuple[int, Activity, int], ...
+    ] = ()  # rank, activity and its time on the path, longest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +309,4 @@ class Analysis:
     skeletons: tuple[Skeleton, ...] = ()
     coverage: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
     compute: dict[int, Intervals] = field(default_factory=dict)  # rank -> when it computes, common clock
+    late_arrivals: tuple[LateArrival, ...] = ()  # the largest waits of each window, largest first

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from commscope.analysis.naming import spent_words
 from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.report.contract import analysis_document
 from commscope.schema import CAPTURE, Phase
@@ -16,7 +17,18 @@ from commscope.whatif import Outcome
 _STEPS = ("rank", "window", "start_ns", "end_ns", "span_ns")
 _STALLS = ("window", "victim", "culprit", "wait_ns", "cause", "propagated_ns")
 _GAPS = ("code", "message", "ranks", "serious", "cost", "hint")
-_PATH = ("window", "start_ns", "end_ns", "rank", "kind", "phase", "collective", "layer", "instance")
+_PATH = (
+    "window",
+    "start_ns",
+    "end_ns",
+    "rank",
+    "kind",
+    "phase",
+    "collective",
+    "layer",
+    "instance",
+    "by_name",
+)
 _WHATIF = ("window", "recorded_ns", "replayed_ns", "change", "becomes_critical")
 
 
@@ -52,7 +64,11 @@ def stalls(analysis: Analysis) -> pd.DataFrame:
 def critical_path(analysis: Analysis) -> pd.DataFrame:
     """The parts of the critical path of each window, in order, without a gap; on the common clock."""
     rows = (
-        {"window": path.window, **dataclasses.asdict(part)}
+        {
+            "window": path.window,
+            **{field: getattr(part, field) for field in _PATH[1:-1]},
+            "by_name": spent_words(part.spent) or None,
+        }
         for path in analysis.critical_paths
         for part in path.parts
     )

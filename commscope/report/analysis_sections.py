@@ -17,9 +17,9 @@ from commscope.analysis.summary import (
     typical_window,
     why_phases_are_hidden,
 )
-from commscope.analysis.waits import cause_words
 from commscope.compare import utilisation_of
 from commscope.compare.words.work_words import work_sentences
+from commscope.report.found import MOST_STALLS, late_section, named_path, stall_section
 from commscope.report.held_back import held_back
 from commscope.report.matched import matched_words
 from commscope.report.sections import Section, cut
@@ -36,7 +36,6 @@ from commscope.units import (
 
 MOST_RANKS = 8
 MOST_COLLECTIVES = 10
-MOST_STALLS = 4
 
 
 def analysis_sections(
@@ -49,7 +48,8 @@ def analysis_sections(
         _breakdown(analysis, name),
         Section("What was computed", work_sentences(utilisation_of(analysis, gpu))),
         _moved(analysis, name),
-        _waits(analysis, name),
+        stall_section(analysis, name),
+        late_section(analysis, name),
         _path(analysis, name),
         _gaps(analysis),
     )
@@ -241,34 +241,6 @@ def _moved_cells(row: Mapping[Hashable, Any], ranks: int) -> dict[str, str]:
     }
 
 
-def _waits(analysis: Analysis, window: str) -> Section | None:
-    stalls = sorted(
-        (stall for stall in analysis.stalls if stall.window == window and stall.wait_ns > 0),
-        key=lambda stall: -stall.wait_ns,
-    )
-    if not stalls:
-        return None
-    rows = [
-        (
-            f"rank {stall.victim}",
-            f"rank {stall.culprit}",
-            format_time(stall.wait_ns),
-            cause_words([stall]) or "-",
-        )
-        for stall in stalls
-    ]
-    culprits: dict[int, int] = {}
-    for stall in stalls:
-        culprits[stall.culprit] = culprits.get(stall.culprit, 0) + stall.wait_ns
-    worst = max(culprits, key=lambda rank: culprits[rank])
-    share = format_percent(culprits[worst] / sum(culprits.values()))
-    why = cause_words(stall for stall in stalls if stall.culprit == worst)
-    sentence = f"Rank {worst} was waited for most: {share} of all waiting."
-    reason = f" It was late by {why}." if why else ""
-    columns = ("victim", "culprit", "wait", "culprit was late by")
-    return Section("Who waited for whom", (sentence + reason,), cut(columns, rows, MOST_STALLS))
-
-
 def _path(analysis: Analysis, window: str) -> Section | None:
     path = _path_of(analysis, window)
     if path is None:
@@ -284,7 +256,8 @@ def _path(analysis: Analysis, window: str) -> Section | None:
     told = f"{format_time(path.length_ns)} over {over}: {shares}."
     rows = [(f"rank {rank}", format_time(ns), format_percent(ns / path.length_ns)) for rank, ns in ranks]
     table = cut(("on rank", "time", "share"), rows, MOST_STALLS)
-    return Section("Critical path", (told,), table)
+    named = named_path(path)
+    return Section("Critical path", (told, named) if named else (told,), table)
 
 
 _UNTOLD = {"communication": "communication (waiting not told)"}

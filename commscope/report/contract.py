@@ -12,6 +12,7 @@ from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.summary import GROUP_KEYS, step_windows, totals_of, typical_window
 from commscope.compare import Comparison, Utilisation, other_load_of, utilisation_of
 from commscope.report.analysis_sections import headline
+from commscope.report.found import activity_document, late_document
 from commscope.report.plain_json import dumps as dumps  # noqa: PLC0414 - asked for here by others
 from commscope.schema import ANALYSIS_SCHEMA, CAPTURE, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.trace import Gap, RunInfo
@@ -45,12 +46,14 @@ def analysis_document(analysis: Analysis, gpu: str | None = None) -> dict[str, A
                 "by_collective_ns": path.by_collective_ns,
                 "hand_offs": path.hand_offs,
                 "blocking_ns": path.blocking_ns,
+                "activities": [activity_document(one, ns, rank=rank) for rank, one, ns in path.spent],
             }
             for path in analysis.critical_paths
         ],
         "memory": [dataclasses.asdict(row) for row in analysis.memory],
         "headline": list(headline(analysis, typical_window(analysis)).sentences),
         "utilisation": _utilisation(utilisation_of(analysis, gpu)),
+        "late_arrivals": [late_document(one) for one in analysis.late_arrivals],
     }
 
 

@@ -12,7 +12,7 @@ from commscope.analysis.events.communication_names import (
     range_kind,
     spoken_kind,
 )
-from commscope.analysis.events.layers import layers_of, microbatches_of
+from commscope.analysis.events.layers import layer_ranges, layers_of, microbatches_of
 from commscope.analysis.events.nesting import NONE, Spans, enclosing, enclosing_rows, launch_rows, spans_of
 from commscope.analysis.events.phases import GRAPH_LAUNCH, phases_of
 from commscope.analysis.events.steps import (
@@ -36,6 +36,7 @@ __all__ = [
     "kernel_dtype",
     "kernel_kind",
     "launch_rows",
+    "layer_ranges",
     "layers_of",
     "marked_by_profiler",
     "microbatches_of",

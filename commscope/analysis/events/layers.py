@@ -26,7 +26,7 @@ _MODULE = re.compile(r"nn\.Module: (\w*(?:Layer|Block))_(\d{1,9})")
 
 def layers_of(events: Events, launches: Int64) -> Int32:
     """Layer of every event."""
-    return _numbered(events, launches, _layer_ranges(events), backward=True)
+    return _numbered(events, launches, layer_ranges(events), backward=True)
 
 
 def microbatches_of(events: Events, launches: Int64) -> Int32:
@@ -65,7 +65,8 @@ def _from_forward(events: Events, host: Int64, number: Int32) -> Int32:
     return np.where(found >= 0, of_node[found], NONE).astype(np.int32)
 
 
-def _layer_ranges(events: Events) -> Int32:
+def layer_ranges(events: Events) -> Int32:
+    """The layer that each event marks: ranges and modules; -1 for all others."""
     for number in (_numbers(events, LAYER_RANGE), _spoken(events), _modules(events)):
         if (number >= 0).any():
             return number

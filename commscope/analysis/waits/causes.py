@@ -26,7 +26,7 @@ from commscope.analysis.intervals import (
 )
 from commscope.analysis.result import Clock, Intervals, RankAnalysis
 from commscope.schema import CAPTURE
-from commscope.trace import Int64
+from commscope.trace import Int64, Mask
 
 ACTIVITIES = ("compute", "recompute", "transfer", "wait", "host_bound")
 CAUSES = (
@@ -51,27 +51,73 @@ class _Meetings:
     activities: tuple[tuple[Intervals, ...], ...]  # of each rank
 
 
-def causes_of(
-    ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None
-) -> dict[Cell, dict[str, int]]:
-    """Waits in ns by cause, of each cell; the window `capture` holds all. Empty without a clock."""
-    matched = instances.loc[instances["transfer_ns"].notna(), COLUMNS].reset_index(drop=True)
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """Waits and what each is charged to; times on the common clock. Empty without a clock."""
+
+    row: Int64  # the wait's row in the instance table
+    window: npt.NDArray[np.object_]
+    victim: Int64
+    culprit: Int64
+    wait_ns: Int64
+    shares_ns: Int64  # waits x CAUSES: rows sum to the waits
+    excess_ns: Int64  # waits x all but `unknown`: by how much the culprit spent longer on each
+    since_ns: Int64  # waits x 2: from when the victim's and the culprit's time is compared ...
+    until_ns: Int64  # ... and until when
+    is_first: Mask  # they had not met before: compared from where both are recorded
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+def charges_of(ranks: Sequence[RankAnalysis], instances: pd.DataFrame, clock: Clock | None) -> Charges:
+    """Every wait of whole instances, charged to causes."""
+    whole = np.flatnonzero(instances["transfer_ns"].notna().to_numpy())
+    matched = instances[COLUMNS].iloc[whole].reset_index(drop=True)
     waited = np.flatnonzero(matched["wait_ns"].fillna(0).to_numpy(np.int64) > 0)
+    if clock is None:
+        waited = waited[:0]
+    wait_ns = matched["wait_ns"].iloc[waited].to_numpy(np.int64)
+    window = matched["window"].to_numpy(object)[waited]
     if clock is None or len(waited) == 0:
-        return {}
+        shares, none = np.empty((0, len(CAUSES)), np.int64), np.empty((0, 2), np.int64)
+        first = np.empty(0, np.bool_)
+        return Charges(waited, window, waited, waited, wait_ns, shares, shares[:, 1:], none, none, first)
     meetings = _meetings(ranks, matched, clock)
     victim = np.searchsorted(meetings.ranks, matched["rank"].to_numpy(np.int64)[waited])
     culprit = np.searchsorted(meetings.ranks, matched["culprit"].iloc[waited].to_numpy(np.int64))
-    excess = _excess(meetings, waited, victim, culprit)
-    shares = _shares(matched["wait_ns"].to_numpy(np.int64)[waited], excess)
+    last = _last_met(meetings, waited, victim, culprit)
+    excess = _excess(meetings, last, waited, (victim, culprit))
+    shares = _shares(wait_ns, excess)
     untold = np.isin(meetings.ranks[culprit], [one.rank for one in ranks if not one.breakdown])
     idle, unknown = CAUSES.index("idle"), CAUSES.index("unknown")  # idle is told only beside what was busy
     shares[untold, unknown] += shares[untold, idle]
     shares[untold, idle] = 0
-    charged = pd.DataFrame(shares, columns=list(CAUSES)).assign(
-        window=matched["window"].to_numpy()[waited],
+    now = meetings.place[waited]
+    opened = np.maximum(meetings.recorded_ns[victim], meetings.recorded_ns[culprit])
+    pair = np.stack((victim, culprit), axis=1)
+    since = meetings.since[meetings.row[pair, last[:, None]], 0]
+    until = meetings.until[meetings.row[pair, now[:, None]], 0]
+    return Charges(
+        row=whole[waited],
+        window=window,
         victim=meetings.ranks[victim],
         culprit=meetings.ranks[culprit],
+        wait_ns=wait_ns,
+        shares_ns=shares,
+        excess_ns=excess.astype(np.int64),
+        since_ns=np.where(last[:, None] >= 0, since, opened[:, None]),
+        until_ns=until,
+        is_first=last < 0,
+    )
+
+
+def causes_of(charges: Charges) -> dict[Cell, dict[str, int]]:
+    """Waits in ns by cause, of each cell; the window `capture` holds all."""
+    if len(charges) == 0:
+        return {}
+    charged = pd.DataFrame(charges.shares_ns, columns=list(CAUSES)).assign(
+        window=charges.window, victim=charges.victim, culprit=charges.culprit
     )
     return _summed(charged)
 
@@ -120,8 +166,8 @@ def _spent_before(time_ns: Int64, activities: tuple[Intervals, ...]) -> Int64:
     return np.stack([time_ns, *(measure_before(one, time_ns) for one in activities)], axis=1)
 
 
-def _excess(meetings: _Meetings, waited: Int64, victim: Int64, culprit: Int64) -> npt.NDArray[np.float64]:
-    """By how much each culprit exceeded its victim in each cause since they met, or both are recorded."""
+def _last_met(meetings: _Meetings, waited: Int64, victim: Int64, culprit: Int64) -> Int64:
+    """For each wait the last instance before it in which both took part, in order of time; -1 for none."""
     last = np.full(len(waited), -1, dtype=np.int64)
     pair = victim * len(meetings.ranks) + culprit
     order = np.argsort(pair, kind="stable")
@@ -129,6 +175,14 @@ def _excess(meetings: _Meetings, waited: Int64, victim: Int64, culprit: Int64) -
         both = np.flatnonzero((meetings.row[victim[part[0]]] >= 0) & (meetings.row[culprit[part[0]]] >= 0))
         at = np.searchsorted(both, meetings.place[waited[part]]) - 1
         last[part] = np.where(at >= 0, both[at], -1)
+    return last
+
+
+def _excess(
+    meetings: _Meetings, last: Int64, waited: Int64, pair: tuple[Int64, Int64]
+) -> npt.NDArray[np.float64]:
+    """By how much each culprit exceeded its victim in each cause since they met, or both are recorded."""
+    victim, culprit = pair
     met = last >= 0
     now = meetings.place[waited[met]]
     spent = [

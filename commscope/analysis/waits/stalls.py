@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from commscope.analysis.result import Stall, Window
+from commscope.analysis.result import Cause, Stall, Window
 from commscope.analysis.waits.causes import Cell
 from commscope.schema import CAPTURE
 from commscope.trace import Int64
@@ -55,7 +55,11 @@ def _owned(start_ns: Int64, end_ns: Int64) -> Int64:
     return owned
 
 
-def stalls_of(instances: pd.DataFrame, causes: Mapping[Cell, Mapping[str, int]]) -> tuple[Stall, ...]:
+def stalls_of(
+    instances: pd.DataFrame,
+    causes: Mapping[Cell, Mapping[str, int]],
+    named: Mapping[Cell, tuple[Cause, ...]],
+) -> tuple[Stall, ...]:
     """Who waited for whom: one row a window, victim and culprit; the window `capture` holds all waits."""
     waited = instances.loc[instances["wait_ns"].fillna(0) > 0, ["window", "rank", "culprit", "wait_ns"]]
     steps = waited[waited["window"] != CAPTURE]
@@ -64,7 +68,7 @@ def stalls_of(instances: pd.DataFrame, causes: Mapping[Cell, Mapping[str, int]])
     sums = every["wait_ns"].groupby([code, every["rank"], every["culprit"]], sort=True).sum()
     cells = ((str(names[at]), int(victim), int(culprit)) for at, victim, culprit in sums.index)
     return tuple(
-        Stall(*cell, wait_ns=int(wait_ns), causes_ns=causes.get(cell, {}))
+        Stall(*cell, int(wait_ns), causes.get(cell, {}), named.get(cell, ()))
         for cell, wait_ns in zip(cells, sums, strict=True)
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
 
-from commscope.analysis.result import CriticalPath
+from commscope.analysis.naming import place_words, spent_words
+from commscope.analysis.result import CriticalPath, PathPart
 from commscope.figures.drawing.binning import Spans, fit, joined, spans
 from commscope.figures.drawing.cells import Row
 from commscope.figures.drawing.strips import add_strips, name_lanes
@@ -125,8 +128,32 @@ def _add_path(figure: go.Figure, lanes: _Lanes, range_ns: tuple[int, int], divis
         [(look_of(PATH_KINDS, kind).word, marker(look_of(PATH_KINDS, kind))) for kind in kinds],
         divisor,
         0.8,
+        _words(lanes, fitted),
     )
     return bin_ns or 0
+
+
+def _words(lanes: _Lanes, bars: Spans) -> list[str]:
+    """Of each bar: the longest part of the path in its middle, where that was, and what the rank did."""
+    middle = ((bars.start_ns + bars.end_ns) // 2).tolist()
+    paths = {
+        lanes.of(run, rank): (_path(run).parts, run.span.start_ns)
+        for run in lanes.runs
+        for rank in run.all_ranks
+    }
+    found = []
+    for lane, time_ns in zip(bars.lane.tolist(), middle, strict=True):
+        parts, begin_ns = paths[lane]
+        at = bisect_right(parts, time_ns + begin_ns, key=lambda part: part.start_ns) - 1
+        found.append(_part_words(parts[at]) if at >= 0 else "")
+    return found
+
+
+def _part_words(part: PathPart) -> str:
+    where = f" on rank {part.rank}{place_words(part.phase, part.layer)}"
+    what = f" of {part.collective}" if part.collective else ""
+    named = f"<br>at least {escape(spent_words(part.spent))}" if part.spent else ""
+    return f"{what}{where}{named}"
 
 
 def _add_pale(figure: go.Figure, lanes: _Lanes, range_ns: tuple[int, int], divisor: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from commscope.figures.drawing.binning import Spans
@@ -18,8 +19,10 @@ def add_strips(
     looks: Sequence[tuple[str, dict[str, object]]],
     divisor: int,
     width: float,
+    words: Sequence[str] = (),
 ) -> None:
-    """Bars of `parts`; `looks` gives word and fill of each code."""
+    """Bars of `parts`; `looks` gives word and fill of each code, `words` what else to say of each bar."""
+    said = np.array(words or [""] * len(parts), dtype=object)
     for code, (word, fill) in enumerate(looks):
         chosen = parts.code == code
         if not chosen.any():
@@ -33,7 +36,10 @@ def add_strips(
             width=width,
             name=word,
             marker=fill,
-            customdata=[format_time(int(time_ns)) for time_ns in end_ns - start_ns],
+            customdata=[
+                f"{format_time(int(time_ns))}{more}"
+                for time_ns, more in zip(end_ns - start_ns, said[chosen], strict=True)
+            ],
             hovertemplate=word + ": %{customdata}<extra></extra>",
         )
 

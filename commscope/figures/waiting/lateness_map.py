@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from commscope.analysis.naming import late_words
 from commscope.figures.drawing import panels
 from commscope.figures.drawing.cells import Row
 from commscope.figures.drawing.subject import MEDIAN, Shown, Subject, shown, window_words
@@ -73,7 +76,15 @@ def table(subject: Subject, window: str = MEDIAN) -> list[Row]:
         late = late.sort_values(["lateness_ns", "rank"], ascending=[False, True]).head(_ROWS_OF_TABLE)
         names = ["instance", "collective", "phase", "rank", "lateness_ns"]
         records = late[names].astype(object).to_dict("records")
-        rows += [{"run": run.label, **{str(key): value for key, value in row.items()}} for row in records]
+        words = {(one.instance, one.culprit): late_words(one) for one in run.analysis.late_arrivals}
+        rows += [
+            {
+                "run": run.label,
+                **{str(key): value for key, value in row.items()},
+                "why": words.get((row["instance"], row["rank"]), "not told"),
+            }
+            for row in records
+        ]
     return sorted(rows, key=lambda row: -int(row["lateness_ns"]))[:_ROWS_OF_TABLE]
 
 
@@ -99,6 +110,17 @@ def lateness(run: Shown) -> tuple[list[str], npt.NDArray[np.float64]]:
     return [f"{names[first]}…" for first in firsts], binned
 
 
+def _why(run: Shown, ids: list[str], shape: tuple[int, ...]) -> list[list[str]] | None:
+    """What each late rank did before, where it is told; None where columns hold several instances."""
+    words = np.full(shape, "", dtype=object)
+    place = {name: column for column, name in enumerate(ids)}
+    for one in run.analysis.late_arrivals:
+        column = place.get(str(one.instance))
+        if column is not None and one.culprit in run.ranks:
+            words[run.ranks.index(one.culprit), column] = f"<br>{escape(late_words(one))}"
+    return words.tolist() if words.any() else None
+
+
 def _heatmap(run: Shown, place: int, ids: list[str], grid: npt.NDArray[np.float64]) -> go.Heatmap:
     return go.Heatmap(
         z=grid,
@@ -107,5 +129,6 @@ def _heatmap(run: Shown, place: int, ids: list[str], grid: npt.NDArray[np.float6
         coloraxis="coloraxis",
         xaxis=panels.axis("x", place),
         yaxis=panels.axis("y", place),
-        hovertemplate="%{y}, instance %{x}: %{z:.3g}<extra>" + run.label + "</extra>",
+        customdata=_why(run, ids, grid.shape),
+        hovertemplate="%{y}, instance %{x}: %{z:.3g}%{customdata}<extra>" + run.label + "</extra>",
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
 
+from commscope.analysis.naming import named_cause_words
+from commscope.analysis.result import Stall
 from commscope.analysis.waits import cause_words
 from commscope.figures.drawing import panels
 from commscope.figures.drawing.cells import Row
@@ -52,6 +55,7 @@ def table(subject: Subject, window: str = MEDIAN) -> list[Row]:
             "culprit": f"rank {stall.culprit}",
             "wait_ns": stall.wait_ns,
             "late_by": cause_words([stall]) or "not told",
+            "by_name": named_cause_words(stall.causes) or "not told",
         }
         for run in shown(subject, window)
         for stall in run.stalls
@@ -91,12 +95,18 @@ def _heatmap(run: Shown, place: int, divisor: int) -> go.Heatmap:
 
 
 def _hover_words(run: Shown, waits: np.ndarray) -> list[list[str]]:
-    words = {(stall.victim, stall.culprit): cause_words([stall]) for stall in run.stalls}
+    words = {(stall.victim, stall.culprit): _why(stall) for stall in run.stalls}
     ranks = run.all_ranks
     return [
         [_waited(value, words.get((victim, culprit), "")) for culprit, value in zip(ranks, row, strict=True)]
         for victim, row in zip(ranks, waits.tolist(), strict=True)
     ]
+
+
+def _why(stall: Stall) -> str:
+    """Causes, and below them their names."""
+    named = named_cause_words(stall.causes)
+    return cause_words([stall]) + (f"; by name {escape(named)}" if named else "")
 
 
 def _waited(wait_ns: int, why: str) -> str:

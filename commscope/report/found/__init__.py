@@ -1,0 +1,17 @@
+"""What was found, by name: Analysis -> sections and documents on late arrivals and what took time."""
+
+from __future__ import annotations
+
+from commscope.report.found.documents import activity_document, late_document
+from commscope.report.found.late import MOST_LATE, late_section, named_path
+from commscope.report.found.stalls import MOST_STALLS, stall_section
+
+__all__ = [
+    "MOST_LATE",
+    "MOST_STALLS",
+    "activity_document",
+    "late_document",
+    "late_section",
+    "named_path",
+    "stall_section",
+]
