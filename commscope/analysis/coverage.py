@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from commscope.analysis.attribution import PHASES, Attribution, Busy
-from commscope.analysis.events import GRAPH_LAUNCH
 from commscope.analysis.names import where_match
+from commscope.readers.names.phases import GRAPH_LAUNCH
 from commscope.schema import COMMUNICATION_ONLY, EventKind, Evidence, Phase, Source
 from commscope.trace import Gap, Int64, RankTrace
 
@@ -64,7 +64,11 @@ def gaps_of(
 ) -> tuple[Gap, ...]:
     """The gaps of the trace itself, and what analysis could not tell."""
     rank = (trace.rank,)
-    of_all = (_no_metadata(instances, rank), _unsized(trace, instances, rank), _unknown_kind(instances, rank))
+    of_all = (
+        _no_metadata(instances, rank),
+        _unsized(trace, attribution, instances, rank),
+        _unknown_kind(instances, rank),
+    )
     if trace.source in COMMUNICATION_ONLY:
         return (*trace.gaps, *(gap for gap in of_all if gap is not None))
     found = [
@@ -167,7 +171,9 @@ def _how_to_tell(instances: pd.DataFrame) -> str:
 _HOW_TO_SIZE = {Source.NSYS: "nsys profile --trace cuda,nvtx takes sizes where NCCL says them"}
 
 
-def _unsized(trace: RankTrace, instances: pd.DataFrame, rank: tuple[int, ...]) -> Gap | None:
+def _unsized(
+    trace: RankTrace, attribution: Attribution, instances: pd.DataFrame, rank: tuple[int, ...]
+) -> Gap | None:
     lost = int(instances["payload_bytes"].isna().sum())
     if not lost:
         return None
@@ -176,13 +182,16 @@ def _unsized(trace: RankTrace, instances: pd.DataFrame, rank: tuple[int, ...]) -
         f"{lost} of {len(instances)} collectives have no size",
         rank,
         cost="payload and wire bytes are incomplete",
-        hint=_HOW_TO_SIZE.get(trace.source, "") or _how_to_size(trace, instances),
+        hint=_HOW_TO_SIZE.get(trace.source, "") or _how_to_size(trace, attribution, instances),
     )
 
 
-def _how_to_size(trace: RankTrace, instances: pd.DataFrame) -> str:
-    """Shapes help where a call is known that could show them and none shows any."""
-    has_call = (instances["issue_ns"].notna() & instances["payload_bytes"].isna()).any()
+def _how_to_size(trace: RankTrace, attribution: Attribution, instances: pd.DataFrame) -> str:
+    """Shapes help where an operator issued what has no size, which a graph's launch is not, and none shows
+    any.
+    """
+    issues = attribution.issue_rows[instances["payload_bytes"].isna().to_numpy(dtype=bool)]
+    has_call = bool((trace.events.kind[issues[issues >= 0]] == EventKind.OP).any())
     has_shapes = any(facts.shapes for facts in trace.events.comms)
     return "profile with record_shapes=True" if has_call and not has_shapes else ""
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from commscope.analysis.attribution import PHASES, Attribution
 from commscope.analysis.breakdown.flops import flops_of
-from commscope.analysis.events import GRAPH_LAUNCH
 from commscope.analysis.names import where_match, where_name
 from commscope.analysis.result import RankBreakdown, Window
+from commscope.readers.names.phases import GRAPH_LAUNCH
 from commscope.readers.names.products import multiplies
 from commscope.schema import CAPTURE, EventKind, Phase
 from commscope.trace import Events, Int64

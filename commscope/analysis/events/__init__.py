@@ -14,7 +14,7 @@ from commscope.analysis.events.communication_names import (
 )
 from commscope.analysis.events.layers import layer_ranges, layers_of, microbatches_of
 from commscope.analysis.events.nesting import NONE, Spans, enclosing, enclosing_rows, launch_rows, spans_of
-from commscope.analysis.events.phases import GRAPH_LAUNCH, phases_of
+from commscope.analysis.events.phases import phases_of
 from commscope.analysis.events.steps import (
     capture_window,
     extend_last,
@@ -25,7 +25,6 @@ from commscope.analysis.events.steps import (
 )
 
 __all__ = [
-    "GRAPH_LAUNCH",
     "NONE",
     "Spans",
     "capture_window",

@@ -23,7 +23,13 @@ from commscope.analysis.events.optimizer_steps import optimizer_spans
 from commscope.analysis.events.recompute import recompute_spans
 from commscope.analysis.names import where_match
 from commscope.analysis.result import Window
-from commscope.readers.names.phases import ACCUMULATE_NODE, BACKWARD_NODE, OPTIMIZER_STEP, spoken_phase
+from commscope.readers.names.phases import (
+    ACCUMULATE_NODE,
+    BACKWARD_NODE,
+    GRAPH_LAUNCH,
+    OPTIMIZER_STEP,
+    spoken_phase,
+)
 from commscope.schema import PHASE_RANGE, EventKind, Phase
 from commscope.trace import Events, Int64
 
@@ -33,7 +39,6 @@ FORWARD, BACKWARD, RECOMPUTE, OPTIMIZER, OTHER = (
     for phase in (Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE, Phase.OPTIMIZER, Phase.OTHER)
 )
 _CHECKPOINT_NODE = re.compile(r"\w*Checkpoint\w*Backward\d*(, seq = .*)?")
-GRAPH_LAUNCH = re.compile(r"(cuda|hip|cu)GraphLaunch.*")
 _AROUND = re.compile(r"enumerate\(DataLoader\).*|.*DataLoader.*__next__.*")
 _SPOKEN_PHASES = {"f": FORWARD, "b": BACKWARD, "r": RECOMPUTE, "o": OPTIMIZER}
 

@@ -2,8 +2,9 @@
 
 Takes the device's events with their nodes; adds dependencies to a Draft. A device event comes after its
 launch, after what had ended on its stream, after the begin of what still runs there, and after whatever
-another stream finished last before it, if that was launched earlier. A collective comes after the work its
-thread had launched before it: ProcessGroupNCCL always makes its stream wait for the current one.
+another stream finished last before it, if that was launched earlier; what was launched later may still have
+held the device, where nothing else explains a wait that ends as it does. A collective comes after the work
+its thread had launched before it: ProcessGroupNCCL always makes its stream wait for the current one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from commscope.analysis.skeleton.stream_waits import Device
 from commscope.trace import Int64
 
 LONGEST_LATENCY_NS = 100_000  # of a launch or a hand-over; a longer gap has a reason that was not recorded
+AT_ONCE_NS = 5_000  # in which a kernel begins that had been waiting for room
 KIND_OF_BUSY = np.array([COMPUTE, COMPUTE, TRANSFER, COPY])
 
 
@@ -39,8 +41,10 @@ def order_device(draft: Draft, device: Device, attribution: Attribution) -> None
     over = _running_on_stream(device)
     begun = np.where(over >= 0, device.begin[over], -1)
     draft.depend(begun, device.begin, Label(kind[over], phase[over], layer[over]))
-    _after(draft, device, _finished_on_stream(device), (phase, layer))
-    _after(draft, device, _finished_elsewhere(device), (phase, layer))
+    on_stream, elsewhere = _finished_on_stream(device), _finished_elsewhere(device)
+    _after(draft, device, on_stream, (phase, layer))
+    _after(draft, device, elsewhere, (phase, layer))
+    _after(draft, device, _made_room(device, on_stream, elsewhere), (phase, layer))
 
 
 def order_collectives(draft: Draft, device: Device, calls: Calls, attribution: Attribution) -> None:
@@ -94,4 +98,17 @@ def _finished_elsewhere(device: Device) -> Int64:
     """For each device event: the last to end before its start, if elsewhere and launched earlier."""
     last = last_ended(device.end_ns, device.start_ns)
     fits = (last >= 0) & (device.lane[last] != device.lane) & (device.launch_ns[last] <= device.launch_ns)
+    return np.where(fits, last, -1)
+
+
+def _made_room(device: Device, *known: Int64) -> Int64:
+    """For each device event that could have begun long before: what ended elsewhere right as it began."""
+    ready = device.launch_ns.copy()
+    for before in known:
+        ready = np.maximum(ready, np.where(before >= 0, device.end_ns[before], ready))
+    last = last_ended(device.end_ns, device.start_ns)
+    fits = (last >= 0) & (device.lane[last] != device.lane) & (device.launch >= 0)
+    fits &= (device.start_ns - device.end_ns[last] <= AT_ONCE_NS) & (
+        device.start_ns - ready > LONGEST_LATENCY_NS
+    )
     return np.where(fits, last, -1)

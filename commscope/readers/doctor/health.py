@@ -13,7 +13,7 @@ import numpy as np
 
 from commscope.readers.doctor.offers import NOT_COLLECTIVES, Offers, offers_of
 from commscope.readers.names.kernels import LONGEST_NAME, talk_of
-from commscope.readers.names.phases import BACKWARD_NODE, spoken_phase
+from commscope.readers.names.phases import BACKWARD_NODE, GRAPH_LAUNCH, spoken_phase
 from commscope.readers.names.steps import steps_among
 from commscope.schema import COLLECTIVE_RANGE, PHASE_RANGE, EventKind, Source
 from commscope.trace import CommFacts, Events, Gap, Int64, Mask, RankTrace
@@ -63,6 +63,7 @@ class RankHealth:
     late_ns: int = 0  # the most by which one does
     overlapping: int = 0  # kernels that overlap another on their own stream
     gaps: tuple[Gap, ...] = ()
+    graphs: int = 0  # launches of CUDA graphs, whose kernels say neither phase nor collective
     silent_nccl: int = 0  # kernels of NCCL without metadata; those of other libraries never carry any
     offers: Offers = field(default_factory=Offers)
 
@@ -105,6 +106,7 @@ def health_of(trace: RankTrace) -> RankHealth:
         late_ns=int(np.max(launch_ns - events.start_ns, where=launched, initial=0)),
         overlapping=_overlapping(events, kernels),
         gaps=trace.gaps,
+        graphs=int((events.is_kind(EventKind.RUNTIME) & _named(events, GRAPH_LAUNCH)).sum()),
         silent_nccl=int((talks & ~told & _of_nccl(events)).sum()),
         offers=offers_of(events),
     )
@@ -150,6 +152,8 @@ def _phases(events: Events) -> str:
     ours = {name.removeprefix(PHASE_RANGE)[:1] for name in names if name.startswith(PHASE_RANGE)}
     if "b" in spoken | ours or any(BACKWARD_NODE.fullmatch(name[:LONGEST_NAME]) for name in names):
         return "all"
+    if any(GRAPH_LAUNCH.fullmatch(name[:LONGEST_NAME]) for name in _names_of(events, EventKind.RUNTIME)):
+        return ""  # a graph may hold a backward
     return "forward" if "f" in spoken | ours or any(name.startswith("aten::") for name in names) else ""
 
 

@@ -77,6 +77,8 @@ def _how_to_tell_collectives(ranks: Sequence[RankHealth]) -> str:
         return "commscope record marks them on gloo"
     if not any(rank.silent_nccl for rank in ranks):
         return ""
+    if all(rank.graphs for rank in ranks):
+        return "torch 2.13 or newer annotates kernels of CUDA graphs; without graphs 2.4 records them"
     return "torch 2.4 or newer records it on NCCL; record_shapes=True helps older ones"
 
 

@@ -167,4 +167,6 @@ def _how_to_tell_phases(blind: Sequence[RankHealth]) -> str:
         return "nsys profile --trace cuda,nvtx, around a program under torch.autograd.profiler.emit_nvtx()"
     if all("op" not in rank.kinds for rank in blind):
         return "profile the CPU side too: ProfilerActivity.CPU"
+    if all(rank.graphs for rank in blind):
+        return "capture each phase as a CUDA graph of its own, or profile the step without graphs"
     return "name ranges after the phases: torch.profiler.record_function('forward')"

@@ -16,6 +16,7 @@ BACKWARD_NODE = re.compile(
 ACCUMULATE_NODE = re.compile(r"(autograd::engine::evaluate_function: )?\S*AccumulateGrad(, seq = .*)?")
 OPTIMIZER_STEP = re.compile(r"Optimizer\.\w+#.*")
 OPTIMIZER_ZERO_GRAD = re.compile(r"Optimizer\.zero_grad#.*")
+GRAPH_LAUNCH = re.compile(r"(cuda|hip|cu)GraphLaunch.*")  # whose kernels say no phase
 _SPOKEN = re.compile(
     r"\W*(?:[\w ]*[/:.])?(?P<phase>forward|fwd|backward|bwd|recompute|optimi[sz]er)"
     r"(?:[ _-]?(?:pass|step|compute|all))?(?:[ _#:-]*\d+)?\W*"

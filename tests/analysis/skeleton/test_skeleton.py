@@ -108,6 +108,17 @@ def test_time_is_called_by_its_cause_where_the_host_is_late() -> None:
     assert path_to(skeleton, end_of_capture(skeleton)) == [(95, "host"), (10, "latency"), (30, "compute")]
 
 
+def test_a_kernel_that_begins_as_a_later_one_ends_was_held_by_it() -> None:
+    """The gather was launched before the matrix product, whose work left it no room: no event tells so."""
+    late = path_of(
+        "r0: compute 0-3000 launch=-3 | all_gather 3002-6000 launch=-4 | compute 6001-6500 launch=-1"
+    )
+    assert [piece for piece in late if piece[1] == "idle"] == []
+    assert sum(us for us, kind in late if kind == "compute") == 3_499
+    apart = path_of("r0: compute 0-2000 launch=-3 | all_gather 3002-6000 launch=-4")
+    assert [piece for piece in apart if piece[0] > 100] == [(3_006, "idle"), (2_998, "transfer")]
+
+
 def test_time_is_called_by_its_cause_where_the_device_is_the_bottleneck() -> None:
     (trace,) = build("r0: compute 0-100 launch=-5 | compute 103-130 launch=0 | copy 130-150 launch=1")
     skeleton = skeleton_of(trace)
