@@ -130,6 +130,16 @@ class RankMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedBytes:
+    """What autograd keeps of a layer (None: outside layers) for backward, by the module that saves it."""
+
+    rank: int
+    layer: int | None
+    item: str  # norm1, attention.qkv, attention, mlp.down ...
+    size_bytes: int  # whole storages, each once, of one microbatch
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """Facts about a run that stand beside its traces (run.json), or what the traces tell of them."""
 
@@ -153,6 +163,7 @@ class RunInfo:
     losses: tuple[float, ...] = ()
     sent_bytes: dict[str, int] = field(default_factory=dict)  # rank -> bytes really sent (TCP_INFO)
     clocks: dict[str, dict[str, int]] = field(default_factory=dict)  # rank -> realtime_ns, monotonic_ns
+    saved: tuple[SavedBytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from commscope.figures.breakdown import breakdown_bars, critical_path_strip, phases, timeline
 from commscope.figures.drawing.cells import Row
 from commscope.figures.drawing.subject import Subject
-from commscope.figures.volume import busbw, memory, wire_bytes
+from commscope.figures.volume import busbw, memory, saved, wire_bytes
 from commscope.figures.waiting import lateness_map, stall_matrix, wait_transfer, waits
 
 
@@ -49,8 +49,14 @@ MEMORY = Chart(
     lambda subject, _: memory.caption(subject),
     lambda subject, _: memory.table(subject),
 )
+SAVED = Chart(
+    "saved",
+    lambda subject, _: saved.draw(subject),
+    lambda subject, _: saved.caption(subject),
+    lambda subject, _: saved.table(subject),
+)
 
 PHASES = Chart("phases", phases.draw, phases.caption, phases.table)
 TIMELINE = Chart("timeline", timeline.draw, timeline.caption, timeline.table)
 
-CHARTS = (BREAKDOWN, WIRE, PATH, STALLS, WAITS, LATENESS, SPREAD, BUSBW, MEMORY, PAYLOAD)
+CHARTS = (BREAKDOWN, WIRE, PATH, STALLS, WAITS, LATENESS, SPREAD, BUSBW, MEMORY, SAVED, PAYLOAD)

@@ -25,8 +25,8 @@ from commscope.forecast.transfers import Transfers, total_ns, transfers_of
 from commscope.forecast.work import Place, RankWork, Spent, Work
 from commscope.layouts import check_layout
 from commscope.schema import CAPTURE, Phase
+from commscope.theory.memory import Memory, rank_memory
 from commscope.theory.policy import PAPER, Policy
-from commscope.theory.rank_memory import Memory, rank_memory
 from commscope.trace import Layout, ModelShape
 from commscope.whatif import outcomes_of
 

@@ -22,6 +22,7 @@ from commscope.compare.words.work_words import work_sentences
 from commscope.report.found import MOST_STALLS, late_section, named_path, stall_section
 from commscope.report.held_back import held_back
 from commscope.report.matched import matched_words
+from commscope.report.saved_sections import saved_section
 from commscope.report.sections import Section, cut
 from commscope.schema import Phase
 from commscope.trace import Gap, Layout
@@ -51,6 +52,7 @@ def analysis_sections(
         stall_section(analysis, name),
         late_section(analysis, name),
         _path(analysis, name),
+        saved_section(analysis.run),
         _gaps(analysis),
     )
     return tuple(part for part in parts if part is not None)

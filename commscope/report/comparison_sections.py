@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from commscope.analysis.summary import breakdown_of, typical_window
 from commscope.compare import Comparison, Difference, Metric
 from commscope.compare.words.time_words import basis_words
+from commscope.report.saved_sections import saved_pair
 from commscope.report.sections import Section, Table, cut
 from commscope.schema import Phase
 from commscope.units import ABSENT, format_bytes, format_count, format_flops, format_percent, format_time
@@ -28,6 +29,7 @@ def comparison_sections(comparison: Comparison) -> tuple[Section, ...]:
         _comparability(comparison),
         _numbers(comparison),
         _volume(comparison),
+        saved_pair(comparison.baseline.run, comparison.candidate.run),
         _ranks(comparison),
     )
     return tuple(part for part in parts if part is not None)

@@ -15,6 +15,7 @@ from commscope.report.analysis_sections import headline
 from commscope.report.found import activity_document, late_document
 from commscope.report.plain_json import dumps as dumps  # noqa: PLC0414 - asked for here by others
 from commscope.schema import ANALYSIS_SCHEMA, CAPTURE, COMPARISON_SCHEMA, VERDICT_SCHEMA
+from commscope.theory.memory import saved_rows
 from commscope.trace import Gap, RunInfo
 
 
@@ -54,6 +55,7 @@ def analysis_document(analysis: Analysis, gpu: str | None = None) -> dict[str, A
         "headline": list(headline(analysis, typical_window(analysis)).sentences),
         "utilisation": _utilisation(utilisation_of(analysis, gpu)),
         "late_arrivals": [late_document(one) for one in analysis.late_arrivals],
+        "saved": [dataclasses.asdict(row) for row in saved_rows(analysis.run)],
     }
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from commscope.layouts import check_layout
 from commscope.theory.flops import Flops, step_flops
 from commscope.theory.gpus import GPUS, Gpu
+from commscope.theory.memory import Memory, largest_fitting, rank_memory, stage_parameters
 from commscope.theory.network import CollectiveTime, collective_time, neighbours
 from commscope.theory.policy import Policy
-from commscope.theory.rank_memory import Memory, largest_fitting, rank_memory, stage_parameters
 from commscope.theory.rows import VolumeRow
 from commscope.theory.step_time import StepTime, step_time
 from commscope.theory.volume import step_volume

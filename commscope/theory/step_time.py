@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from commscope.schema import DTYPE_BYTES, Collective
 from commscope.theory.gpus import Gpu
 from commscope.theory.layer_time import Rank, Times, edge_time, layer_time
+from commscope.theory.memory import stage_parameters
 from commscope.theory.network import collective_time, neighbours
 from commscope.theory.policy import Policy
-from commscope.theory.rank_memory import stage_parameters
 from commscope.theory.tensor_parallel import recomputed_layers
 from commscope.trace import Layout, ModelShape
 from commscope.units import NS_PER_MS

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from commscope.theory.flops import step_flops
-from commscope.theory.memory import activation_bytes, edge_bytes, layer_bytes
+from commscope.theory.memory import activation_bytes, edge_bytes, layer_bytes, rank_memory
 from commscope.theory.parameters import rank_parameters
-from commscope.theory.rank_memory import rank_memory
 from commscope.trace import Layout, ModelShape
 
 S, B, H, A, V, L, T = 2048, 4, 6144, 64, 51200, 48, 8

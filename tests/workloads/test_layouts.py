@@ -39,3 +39,19 @@ def test_the_ledger_equals_the_closed_form_to_the_byte(outcomes: dict[str, Outco
     outcome = outcomes[case.name]
     assert (outcome.missing, outcome.extra) == ((), ())
     assert sum(outcome.counted.values()) > 0
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_autograd_keeps_equals_the_closed_form_to_the_byte(
+    outcomes: dict[str, Outcome], case: Case
+) -> None:
+    outcome = outcomes[case.name]
+    assert len(outcome.saved_bytes) == case.model.layers
+    assert outcome.saved_bytes == outcome.saved_closed
+
+
+def test_distributed_saving_keeps_a_shard_of_the_input(outcomes: dict[str, Outcome]) -> None:
+    whole = outcomes["gpt tp2 recompute full"].saved_bytes[0]
+    assert outcomes["gpt tp2 recompute full, saved distributed"].saved_bytes[0] == {
+        item: size // 2 for item, size in whole.items()
+    }

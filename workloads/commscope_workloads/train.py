@@ -11,12 +11,14 @@ from torch import Tensor
 from commscope.errors import UsageProblem
 from commscope.record.rank import RankContext
 from commscope.schema import Phase
+from commscope.trace import SavedBytes
 from commscope_workloads.config import Config
 from commscope_workloads.data_parallel import DataParallel, data_parallel
 from commscope_workloads.gradients import sum_partial_gradients
 from commscope_workloads.model.comm import Comm
 from commscope_workloads.model.plain import whole
 from commscope_workloads.model.transformer import Transformer, build
+from commscope_workloads.saved import saved_bytes
 
 Batch = tuple[Tensor, Tensor]
 
@@ -40,6 +42,17 @@ def main(context: RankContext) -> None:
     if config.is_dtensor:
         account(context, step)
     context.run(step)
+    context.session.saved_bytes = kept_for_backward(
+        model, trainer, batch(config, context.rank.device, (dp.rank, 0, 0)), context.rank.rank
+    )
+
+
+def kept_for_backward(
+    model: Transformer, trainer: DataParallel, inputs: Batch, rank: int
+) -> tuple[SavedBytes, ...]:
+    """What autograd keeps of one microbatch's forward pass, which goes no further."""
+    with model.around():
+        return saved_bytes(model, model.comm.marks, lambda: trainer.loss(*inputs), rank)
 
 
 def account(context: RankContext, step: Callable[[], float]) -> None:

@@ -20,7 +20,7 @@ from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import open_timelines
 from commscope.record.rank import RankContext
 from commscope.schema import Phase
-from commscope.theory.memory import activation_bytes
+from commscope.theory.memory import saved_by_module
 from commscope.theory.volume import VolumeRow, step_volume
 from commscope.trace import Layout
 from commscope.whole import write_whole
@@ -31,7 +31,7 @@ from commscope_workloads.model.comm import Comm, alone
 from commscope_workloads.model.dtensor import Telling
 from commscope_workloads.model.plain import whole
 from commscope_workloads.model.transformer import Transformer, build
-from commscope_workloads.train import Batch, batch, forward_backward
+from commscope_workloads.train import Batch, batch, forward_backward, kept_for_backward
 
 RESULT = "verify.json"
 _FLOOR = 1e-3  # of the largest gradient: the bias of K has none but rounding, since softmax ignores it
@@ -48,7 +48,8 @@ class Outcome:
     worst: str
     counted: dict[str, int]  # collectives a step on rank 0
     wire_bytes: int  # ring model, a step and rank
-    saved_bytes: int  # activations one rank keeps for backward, by the closed form
+    saved_bytes: tuple[dict[str, int], ...]  # kept for backward by each layer and module, on rank 0
+    saved_closed: tuple[dict[str, int], ...]  # the same by the closed form
     missing: tuple[VolumeRow, ...]  # in the closed form, not in the ledger
     extra: tuple[VolumeRow, ...]
 
@@ -109,6 +110,9 @@ def verify(case: Case, groups: Groups) -> Outcome:
         gradients = _whole_gradients(model, tp)
     with marks.ledger.recording(0), marks.phase(Phase.OPTIMIZER.value), telling:
         trainer.update()
+    by_layer: dict[int | None, dict[str, int]] = {}
+    for row in kept_for_backward(model, trainer, batches[0], groups.context.rank.rank):
+        by_layer.setdefault(row.layer, {})[row.item] = row.size_bytes
     expected_loss, expected = reference(case)
     if dp.size > 1:
         dist.all_reduce(loss, group=dp.group)
@@ -126,7 +130,10 @@ def verify(case: Case, groups: Groups) -> Outcome:
         worst=worst,
         counted=_by_kind(counted),
         wire_bytes=sum(row.total_wire_bytes for row in _rows(counted)),
-        saved_bytes=round(activation_bytes(case.layout, case.model)),
+        saved_bytes=tuple(by_layer.get(layer, {}) for layer in range(case.model.layers)),
+        saved_closed=tuple(
+            saved_by_module(case.layout, case.model, layer) for layer in range(case.model.layers)
+        ),
         missing=_rows(closed - counted),
         extra=_rows(counted - closed),
     )

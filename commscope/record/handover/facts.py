@@ -14,7 +14,7 @@ import msgspec
 from commscope.record.handover.links import Link
 from commscope.record.handover.load import CpuUse
 from commscope.record.handover.request import encode
-from commscope.trace import Gap, LedgerRow, ProcessGroup, RankMemory, StepTime
+from commscope.trace import Gap, LedgerRow, ProcessGroup, RankMemory, SavedBytes, StepTime
 from commscope.whole import write_whole
 
 
@@ -40,6 +40,7 @@ class RankFacts:
     links: tuple[Link, ...] = ()  # between the GPUs of its host, told by the first rank there
     gaps: tuple[Gap, ...] = ()  # what could not be told, and why
     cpu: CpuUse | None = None  # while steps were measured
+    saved: tuple[SavedBytes, ...] = ()  # what autograd keeps of a forward pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def manifest(
         "clocks": {str(rank.rank): rank.clock for rank in facts},
         "gaps": [*_gaps(facts), *_no_load(load)],
         "errors": list(errors),
+        "saved": [row for rank in facts for row in rank.saved],
     }
 
 

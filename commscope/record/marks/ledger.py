@@ -140,10 +140,11 @@ class Marks:
 
     @contextmanager
     def layer(self, layer: int | None) -> Iterator[None]:
-        """A layer of the model; None (embedding, head) makes no range."""
+        """A layer of the model; None (embedding, head) makes no range, nor does a layer within itself."""
+        inside = layer is None or layer == self.current_layer
         self._layers.append(layer)
         try:
-            if layer is None:
+            if inside or layer is None:
                 yield
             else:
                 with self.timelines.layer(layer):

@@ -29,6 +29,7 @@ def collect_facts(session: Session, *, complete: bool) -> RankFacts:
         losses=tuple(session.losses),
         sent_bytes=session.sent_per_step if facts.backend == "gloo" else None,
         cpu=session.cpu.use,
+        saved=session.saved_bytes,
     )
 
 

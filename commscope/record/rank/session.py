@@ -26,7 +26,7 @@ from commscope.record.memory import measure_memory
 from commscope.record.rank.export import save_trace
 from commscope.record.rank.saving import Wait, save_in_child, save_in_thread
 from commscope.record.rank.sent import sent_bytes
-from commscope.trace import RankMemory, StepTime
+from commscope.trace import RankMemory, SavedBytes, StepTime
 
 Step = Callable[[], float | None]
 AtBorder = Callable[[int], None]  # told the number of the step that just ended, outside all timing
@@ -58,6 +58,7 @@ class Session:
         self.step_times: list[StepTime] = []
         self.losses: list[float] = []
         self.memory: list[RankMemory] = []
+        self.saved_bytes: tuple[SavedBytes, ...] = ()
         self._saved: Wait | None = None
         self.at_border: AtBorder = _nothing
         self.sent_per_step: int | None = None

@@ -49,6 +49,7 @@ def layout(library: Library, view: View) -> list[Component]:
             children=[
                 figure_card("compare-waits", height=300, picks=focus.RANK),
                 figure_card("compare-memory", height=300),
+                figure_card("compare-saved", height=300),
             ],
         ),
     ]

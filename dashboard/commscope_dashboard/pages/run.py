@@ -37,6 +37,7 @@ def layout(library: Library, view: View) -> list[Component]:
                 figure_card("phases", height=320, picks=focus.RANK),
                 figure_card("volume", height=320, picks=focus.VOLUME),
                 figure_card("memory", height=320),
+                figure_card("saved", height=320),
             ],
         ),
     ]

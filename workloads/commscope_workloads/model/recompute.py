@@ -56,12 +56,13 @@ def run_layer(part: Part, x: Tensor, layer: int, config: Config, comm: Comm) -> 
     first = config.model.layers if layout.recompute_layers is None else layout.recompute_layers
     if layout.recompute in ("none", "selective") or layer >= first or not torch.is_grad_enabled():
         return part(x)
-    if layout.recompute == "full":
-        distribute = layout.distribute_saved and not layout.sp and comm.size > 1
-        result: Tensor = _CheckpointFunction.apply(part, comm, distribute, x)  # type: ignore[no-untyped-call]
-        return result
-    with set_checkpoint_early_stop(layout.recompute == "full-nonreentrant"):
-        return _without_reentry(part, comm.marks, x)
+    with comm.marks.layer(layer):
+        if layout.recompute == "full":
+            distribute = layout.distribute_saved and not layout.sp and comm.size > 1
+            result: Tensor = _CheckpointFunction.apply(part, comm, distribute, x)  # type: ignore[no-untyped-call]
+            return result
+        with set_checkpoint_early_stop(layout.recompute == "full-nonreentrant"):
+            return _without_reentry(part, comm.marks, x)
 
 
 def run_core_attention(part: Part, config: Config, marks: Marks, *inputs: Tensor) -> Tensor:

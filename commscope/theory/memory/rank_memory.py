@@ -13,7 +13,12 @@ from dataclasses import dataclass, replace
 
 from commscope.schema import DTYPE_BYTES
 from commscope.theory.gpus import Gpu
-from commscope.theory.memory import activation_bytes, checkpoint_bytes, layer_bytes, part_bytes
+from commscope.theory.memory.saved import (
+    activation_bytes,
+    checkpoint_bytes,
+    layer_bytes,
+    part_bytes,
+)
 from commscope.theory.parameters import rank_parameters
 from commscope.theory.policy import PAPER, Policy
 from commscope.theory.tensor_parallel import recomputed_layers
