@@ -40,6 +40,31 @@ def instances_in(analysis: Analysis, window: str) -> pd.DataFrame:
     return table if window == CAPTURE else table[table["window"] == window]
 
 
+_MOSTLY = 2 / 3
+
+
+def communication_class(analysis: Analysis, window: str) -> str:
+    """What a window's communication is: `transfer` or `arrival skew` (two thirds of its time at least),
+    `mixed`, or `inconclusive` where what is not told could decide.
+    """
+    table = instances_in(analysis, window)
+    table = table[~table["is_call_only"]]
+    total_ns = int((table["end_ns"] - table["start_ns"]).sum())
+    if not total_ns:
+        return "inconclusive"
+    least_ns = int(table["wait_ns"].fillna(0).sum())
+    untold = table[table["wait_ns"].isna()]
+    most_ns = least_ns + int((untold["end_ns"] - untold["start_ns"]).sum())
+    classes = {_class_of(wait_ns / total_ns) for wait_ns in (least_ns, most_ns)}
+    return classes.pop() if len(classes) == 1 else "inconclusive"
+
+
+def _class_of(wait_share: float) -> str:
+    if wait_share >= _MOSTLY:
+        return "arrival skew"
+    return "transfer" if wait_share <= 1 - _MOSTLY else "mixed"
+
+
 def phases_present(analysis: Analysis) -> tuple[Phase, ...] | None:
     """Phases with compute or communication in the capture; None where phases cannot be told."""
     rows = breakdown_of(analysis, CAPTURE)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("run")
 @click.option("--step", type=int, help="Show this step instead of the median one.")
 @gpu_option
-@output_options("text", "markdown", "json", "html")
+@output_options("text", "markdown", "json", "html", "prometheus")
 @reading_options
 def command(
     run: str,
@@ -54,6 +54,10 @@ def _render(analysis: Analysis, form: str, window: str | None, gpu: str | None) 
         from commscope.report.contract import analysis_document, dumps
 
         return dumps(analysis_document(analysis, gpu))
+    if form == "prometheus":
+        from commscope.report.gauges import exposition, gauges_of
+
+        return exposition({analysis.run.name: gauges_of(analysis)})
     if form == "html":
         from commscope.report.html import analysis_html
 

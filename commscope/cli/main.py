@@ -31,6 +31,7 @@ COMMANDS = {
     "dashboard": "serving.dashboard",
     "cache": "cache",
     "mcp": "serving.mcp",
+    "watch": "serving.watch",
 }
 ALIASES = {"report": "analyze"}
 SUMMARIES = {
@@ -48,6 +49,7 @@ SUMMARIES = {
     "dashboard": "Compare runs in the browser.",
     "cache": "What is kept of runs read before: show, clear.",
     "mcp": "Answer an agent's questions about runs (Model Context Protocol).",
+    "watch": "Analyze runs as they appear, for Prometheus.",
 }
 
 

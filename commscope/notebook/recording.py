@@ -82,6 +82,12 @@ class Recording:
         """What the trace does not tell, and why."""
         return tables.gaps(self.analysis)
 
+    def summary(self) -> dict[str, float]:
+        """The run as a flat dict, for W&B, MLflow or TensorBoard; what is not known is left out."""
+        from commscope.report.gauges import flat, gauges_of
+
+        return flat(gauges_of(self.analysis))
+
     def figure(self, name: str, window: str | None = None) -> go.Figure:
         """A figure, such as `stalls`, of one window or of the typical step.
 
