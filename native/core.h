@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 extern PyType_Spec core_scanner_spec, core_column_spec;
-extern PyMethodDef core_order_methods[];
+extern PyMethodDef core_order_methods[], core_graph_methods[];
 
 /* Memory as a Python buffer, which frees it; takes it over only where it succeeds. */
 PyObject *core_column(char *memory, size_t size);

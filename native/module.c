@@ -1,7 +1,7 @@
 /* The module, and memory of columns that Python can view without a copy. */
 #include "core.h"
 
-#define REVISION 1 /* as in commscope/core.py */
+#define REVISION 2 /* as in commscope/core.py */
 
 typedef struct {
     PyObject_HEAD
@@ -49,7 +49,7 @@ PyMODINIT_FUNC PyInit__core(void) {
     PyObject *column = PyType_FromSpec(&core_column_spec), *scanner = PyType_FromSpec(&core_scanner_spec);
     if (!column || !scanner || core_set_column_type(column) || PyModule_AddObjectRef(module, "Scanner", scanner) ||
         PyModule_AddIntConstant(module, "REVISION", REVISION) ||
-        PyModule_AddFunctions(module, core_order_methods)) {
+        PyModule_AddFunctions(module, core_order_methods) || PyModule_AddFunctions(module, core_graph_methods)) {
         Py_XDECREF(column);
         Py_XDECREF(scanner);
         Py_DECREF(module);

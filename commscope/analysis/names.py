@@ -16,7 +16,7 @@ from commscope.trace import Events, Mask
 def where_name(events: Events, wanted: Callable[[str], bool]) -> Mask:
     """Rows whose name is wanted."""
     judged = np.fromiter((bool(wanted(name[:_LONGEST])) for name in events.names), bool, len(events.names))
-    return judged[events.name_id] if len(judged) else np.zeros(len(events), bool)
+    return judged.take(events.name_id) if len(judged) else np.zeros(len(events), bool)
 
 
 def where_match(events: Events, pattern: re.Pattern[str]) -> Mask:

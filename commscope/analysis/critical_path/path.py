@@ -17,10 +17,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
 from commscope.analysis.critical_path.run_graph import EdgeLabel, RunGraph, run_graph
+from commscope.analysis.critical_path.slacks import Slacks
 from commscope.analysis.result import Clock, CriticalPath, PathPart, RankAnalysis, Window
 from commscope.schema import CAPTURE
 
@@ -53,7 +53,7 @@ def paths_of(graph: RunGraph, windows: Sequence[Window]) -> tuple[CriticalPath, 
     windows = [window for window in windows if window.name in graph.marks and window.span_ns > 0]
     if not windows:
         return ()
-    slacks, parts = _Slacks(graph), _whole(graph, windows)
+    slacks, parts = Slacks(graph), _whole(graph, windows)
     return tuple(_path(window, _inside(parts, window), slacks.within(window)) for window in windows)
 
 
@@ -177,38 +177,3 @@ def _same(a: PathPart, b: PathPart) -> bool:
         b.layer,
         b.instance,
     )
-
-
-class _Slacks:
-    """Latest times that keep a window's end, swept backward over the window's own nodes."""
-
-    def __init__(self, graph: RunGraph) -> None:
-        self.graph = graph
-        by_source = np.argsort(graph.source, kind="stable")
-        target = np.repeat(np.arange(len(graph.time_ns)), np.diff(graph.first_edge))
-        self.first = np.searchsorted(graph.source[by_source], np.arange(len(graph.time_ns) + 1)).tolist()
-        self.target, self.weight = target[by_source].tolist(), graph.weight_ns[by_source].tolist()
-        self.time = graph.time_ns.tolist()
-        self.by_time = np.argsort(graph.time_ns, kind="stable")
-        self.sorted_ns = graph.time_ns[self.by_time]
-        self.gated: dict[int, list[int]] = {}
-        for node, instance in sorted((node, instance) for instance, node in graph.gate.items()):
-            self.gated.setdefault(node, []).append(instance)
-
-    def within(self, window: Window) -> dict[int, int]:
-        """Slack of the matched instances that begin and end inside a window."""
-        start, end = window.start_ns, window.end_ns
-        first, last = np.searchsorted(self.sorted_ns, start), np.searchsorted(self.sorted_ns, end, "right")
-        latest = dict.fromkeys(np.sort(self.by_time[first:last]).tolist(), end)
-        for node in reversed(latest):
-            limit = end
-            for edge in range(self.first[node], self.first[node + 1]):
-                after = latest.get(self.target[edge])
-                if after is not None and after - self.weight[edge] < limit:
-                    limit = after - self.weight[edge]
-            latest[node] = limit
-        return {
-            instance: limit - self.time[node]
-            for node, limit in latest.items()
-            for instance in self.gated.get(node, ())
-        }

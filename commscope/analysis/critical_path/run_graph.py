@@ -23,6 +23,7 @@ from commscope.analysis.clocks import common_time
 from commscope.analysis.critical_path.gates import Join, joins_of
 from commscope.analysis.critical_path.unfinished_windows import follow_joins, marks_amid
 from commscope.analysis.result import Clock, Skeleton
+from commscope.core import core
 from commscope.trace import Int64
 
 
@@ -153,7 +154,7 @@ def _assemble(
     rank = np.concatenate([*parts.rank, np.array([join.rank for join in joins], dtype=np.int64)])
     order = _topological(edges[0], edges[1], len(time))
     if len(order) < len(time):
-        left = set(range(len(time))) - set(order)
+        left = set(range(len(time))) - set(order.tolist())
         return None, [join for n, join in enumerate(joins) if count + n in left]
     place = np.empty(len(time), dtype=np.int64)
     place[order] = np.arange(len(time))
@@ -185,13 +186,20 @@ def _placed(nodes: Int64, place: Int64) -> Int64:
     return np.where(nodes >= 0, place[nodes], -1) if len(place) else nodes
 
 
-def _topological(source: Int64, target: Int64, count: int) -> list[int]:
+def _topological(source: Int64, target: Int64, count: int) -> Int64:
     """Kahn's order of the nodes; nodes on or behind cycles are left out."""
     by_source = np.argsort(source, kind="stable")
-    first = np.searchsorted(source[by_source], np.arange(count + 1)).tolist()
-    onward = target[by_source].tolist()
-    waiting = np.bincount(target, minlength=count).tolist()
-    order = [node for node in range(count) if waiting[node] == 0]
+    first = np.searchsorted(source[by_source], np.arange(count + 1))
+    onward, waiting = target[by_source], np.bincount(target, minlength=count)
+    native = core()
+    if native is not None:
+        order: Int64 = np.frombuffer(native.topological(first, onward, waiting), dtype=np.int64)
+        return order
+    return np.array(_kahn(first.tolist(), onward.tolist(), waiting.tolist()), dtype=np.int64)
+
+
+def _kahn(first: list[int], onward: list[int], waiting: list[int]) -> list[int]:
+    order = [node for node, count in enumerate(waiting) if count == 0]
     for node in order:
         for edge in range(first[node], first[node + 1]):
             after = onward[edge]

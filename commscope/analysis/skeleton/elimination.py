@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from commscope.analysis.skeleton.event_graph import COMPUTE, COPY, KINDS, FineGraph
+from commscope.core import core
 from commscope.trace import Int64, Mask
 
 Ids = npt.NDArray[np.signedinteger]
@@ -83,6 +84,13 @@ class Tree:
     def expanded(self, path: Ids, owner: Int64) -> tuple[Ids, Int64]:
         """The fine edges of some paths, in order along them, with the owner of each."""
         first, second = self._joined(self.first), self._joined(self.second)
+        native = core()
+        if native is not None:
+            columns = [column.astype(np.int64, copy=False) for column in (first, second, path, owner)]
+            path, owner = (
+                np.frombuffer(found, dtype=np.int64) for found in native.expand(*columns, self.edges)
+            )
+            return path, owner
         while (composite := path >= self.edges).any():
             at = np.cumsum(composite + 1) - 1
             inner = path[composite] - self.edges
