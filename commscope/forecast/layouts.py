@@ -21,6 +21,7 @@ from commscope.analysis.result import Analysis
 from commscope.errors import IncompleteTrace
 from commscope.forecast.cells import Shares, calls_of, recomputed_share, shares_of
 from commscope.forecast.doubts import Doubt, Residuals, Unknown, doubts_of, half_width_ns
+from commscope.forecast.products import Product, Speed, speed_of
 from commscope.forecast.transfers import Transfers, total_ns, transfers_of
 from commscope.forecast.work import Place, RankWork, Spent, Work
 from commscope.layouts import check_layout
@@ -31,6 +32,7 @@ from commscope.trace import Layout, ModelShape
 from commscope.whatif import outcomes_of
 
 FORWARD, BACKWARD, RECOMPUTE = str(Phase.FORWARD), str(Phase.BACKWARD), str(Phase.RECOMPUTE)
+PASSES = (FORWARD, BACKWARD, RECOMPUTE)
 _MAD_TO_SIGMA = 1.4826
 
 
@@ -45,6 +47,8 @@ class Machine:
     work: Spent  # a rank and step, on average
     transfers: Transfers
     residuals: Residuals
+    products: tuple[Product, ...]  # of all ranks, those with shapes
+    speed: Speed
     cores: int | None  # of a host whose ranks compute on its cores; None on GPUs
     plain_ratio: float  # steps without the profiler over steps with it; 1 where only one kind was timed
 
@@ -95,6 +99,8 @@ def measured_machine(
     scatter = _MAD_TO_SIGMA * median(abs(span - profiled) for span in spans) / profiled
     network = transfers_of(analysis.instances, analysis.run.backend)
     work = _mean_work(works, len(steps))
+    products = tuple(product for one in works for _, product in one.products)
+    speed = speed_of(products)
     on_cores = bool(analysis.run.devices) and set(analysis.run.devices) == {"cpu"}
     cpus = analysis.run.host.get("cpus")
     return Machine(
@@ -104,7 +110,9 @@ def measured_machine(
         graph=run_graph(analysis.skeletons, analysis.instances, analysis.clock),
         work=work,
         transfers=network,
-        residuals=Residuals(scatter / len(spans) ** 0.5, network.scatter, _unevenness(work, layout, model)),
+        residuals=Residuals(scatter / len(spans) ** 0.5, network.scatter, speed.residual),
+        products=products,
+        speed=speed,
         cores=int(cpus) if on_cores and isinstance(cpus, int) else None,
         plain_ratio=median(told) / median(timed) if told and timed else 1.0,
     )
@@ -185,7 +193,10 @@ def _new_work(machine: Machine, layout: Layout) -> Spent:
     repeats = kept == (machine.layout.recompute, machine.layout.recompute_layers)
     for (phase, inside, kind), time in machine.work.items():
         if phase != RECOMPUTE or repeats:
-            work[phase, inside, kind] = round(time * _ratio(phase, kind, before, after))
+            ratio = _ratio(phase, kind, before, after)
+            if kind in (Work.CORE, Work.PRODUCTS) and phase in PASSES:
+                ratio = _of_other_shapes(machine, ratio)
+            work[phase, inside, kind] = round(time * ratio)
     if repeats:
         return work
     share = recomputed_share(layout, model)
@@ -200,7 +211,7 @@ def _new_work(machine: Machine, layout: Layout) -> Spent:
 def _ratio(phase: str | None, kind: Work, before: Shares, after: Shares) -> float:
     if phase == Phase.OPTIMIZER:
         return after.parameters / before.parameters
-    if phase not in (FORWARD, BACKWARD, RECOMPUTE):
+    if phase not in PASSES:
         return 1.0
     return after.by_class[kind] / before.by_class[kind]
 
@@ -233,13 +244,12 @@ def _mean_work(works: Sequence[RankWork], steps: int) -> Spent:
     return {key: round(time / len(works) / steps) for key, time in total.items()}
 
 
-def _unevenness(work: Spent, layout: Layout, model: ModelShape) -> float:
-    """How far backward's products, twice forward's operations, are from twice their time, from the middle."""
-    del layout, model
-    times = {phase: work.get((phase, True, Work.PRODUCTS), 0) for phase in (FORWARD, BACKWARD)}
-    if not all(times.values()):
-        return 0.1
-    return abs(times[BACKWARD] / times[FORWARD] / 2 - 1) / 2
+def _of_other_shapes(machine: Machine, share: float) -> float:
+    """Time of products of a share of their operations over their time, small ones being less efficient."""
+    total = sum(one.time_ns for one in machine.products)
+    if not total:
+        return share
+    return sum(one.time_ns * machine.speed.ratio(one.flops, share) for one in machine.products) / total
 
 
 def _recorded_as(layout: Layout, model: ModelShape) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commscope.forecast.layouts import BACKWARD, FORWARD, Machine
+from commscope.forecast.products import largest
 from commscope.forecast.work import Work
 from commscope.schema import CAPTURE
 from commscope.theory.flops import core_attention_flops, layer_forward_flops
 from commscope.theory.layer_time import bound_bytes
+
+_MOST_SHAPES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ def _compute(machine: Machine) -> list[Rate]:
             if spent:
                 rate = factor * flops * times / spent
                 found.append(Rate(f"{kind}, {phase}", rate, "flops_per_ns", f"{phase} of all layers"))
+    found += [
+        Rate(f"product {one.words}", one.flops / one.each_ns, "flops_per_ns", f"{one.count} calls")
+        for one in largest(machine.products, _MOST_SHAPES)
+    ]
     whole, split = bound_bytes(model)
     moved = (whole / (t if machine.layout.sp else 1) + split / t) * model.layers * model.microbatches
     kinds = (Work.WHOLE, Work.SPLIT, Work.MIXED)

@@ -13,10 +13,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from commscope.analysis.attribution import PHASES, Busy
+from commscope.analysis.attribution import PHASES, Attribution, Busy
+from commscope.analysis.breakdown import flops_of
 from commscope.analysis.rank import attribute
+from commscope.forecast.products import Product, Shape
 from commscope.readers import read_rank
-from commscope.trace import RankPart, RankTrace, RunInfo
+from commscope.trace import Events, RankPart, RankTrace, RunInfo
 
 
 class Work(StrEnum):
@@ -53,6 +55,7 @@ class RankWork:
     rank: int
     time_ns: Spent
     counts: Spent
+    products: tuple[tuple[Place, Product], ...] = ()  # those with shapes, by phase and place
 
 
 def rank_work(part: RankPart, info: RunInfo) -> RankWork:
@@ -73,7 +76,26 @@ def work_of_trace(trace: RankTrace) -> RankWork:
         key = (phase, bool(attribution.layer[row] >= 0), classes[int(events.name_id[row])])
         time[key] += int(events.end_ns[row] - events.start_ns[row])
         counts[key] += 1
-    return RankWork(trace.rank, dict(time), dict(counts))
+    return RankWork(trace.rank, dict(time), dict(counts), _products(trace.events, attribution))
+
+
+def _products(events: Events, attribution: Attribution) -> tuple[tuple[Place, Product], ...]:
+    """Outermost products of the host's threads with their shapes; kernels do not tell theirs."""
+    found: dict[tuple[Place, tuple[Shape, Shape], int], list[int]] = {}
+    computing = (attribution.busy == Busy.COMPUTE) & (attribution.window >= 0) & (events.comm_id >= 0)
+    for row in np.flatnonzero(computing).tolist():
+        facts, name = events.facts(row), events.name(row)
+        flops = flops_of(name, facts) if facts is not None and len(facts.shapes) > 1 else None
+        if facts is None or not flops:
+            continue
+        code = int(attribution.phase[row])
+        place = (str(PHASES[code]) if code >= 0 else None, bool(attribution.layer[row] >= 0))
+        key = (place, (facts.shapes[0], facts.shapes[1]), flops)
+        found.setdefault(key, []).append(int(events.end_ns[row] - events.start_ns[row]))
+    return tuple(
+        (place, Product(shapes, flops, sum(times), len(times)))
+        for (place, shapes, flops), times in found.items()
+    )
 
 
 def class_of(name: str) -> Work:

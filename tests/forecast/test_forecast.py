@@ -14,6 +14,7 @@ from commscope.cli.main import run
 from commscope.engine import analyze, over_ranks
 from commscope.forecast import Machine, RankWork, forecast, measured_machine, rank_work
 from commscope.forecast.cells import calls_of
+from commscope.forecast.products import Product, speed_of
 from commscope.forecast.work import Place, Work, class_of, work_of_trace
 from commscope.readers import open_run
 from commscope.schema import Phase, ring_wire_bytes
@@ -206,6 +207,16 @@ def test_names_tell_how_work_is_split(name: str, work: Work) -> None:
     assert class_of(name) is work
 
 
+def test_small_products_are_less_efficient_by_their_start() -> None:
+    products = [Product(((n, n), (n, n)), 2 * n**3, round(1000 + 2 * n**3 / 100), 1) for n in (16, 64, 256)]
+    speed = speed_of(products)
+    assert speed.start_ns == pytest.approx(1000, rel=0.01)
+    assert 1 / speed.flop_ns == pytest.approx(100, rel=0.01)
+    assert speed.ratio(2 * 16**3, 0.5) > 0.9
+    assert speed.ratio(2 * 4096**3, 0.5) == pytest.approx(0.5, rel=0.01)
+    assert speed_of(products[:1]).ratio(1e6, 0.25) == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in TRACES.iterdir() if path.is_dir()))
 def test_every_saved_run_is_foretold_as_it_was(name: str) -> None:
     saved = open_run(TRACES / name)
@@ -230,6 +241,12 @@ def test_the_command_ranks_layouts_and_says_what_would_narrow_them(
     assert times == sorted(times)
     assert {row["layout"]["tp"] for row in told["rows"]} == {2, 4}
     assert all(row["low_ns"] <= row["time_ns"] <= row["high_ns"] for row in told["rows"])
+    assert told["layout"]["tp"] == 2
+    assert run(["plan", "--from", path, "--tp", "4", "--sp", "--format", "json"]) == 0
+    asked = json.loads(capsys.readouterr().out)
+    assert (asked["layout"]["tp"], asked["layout"]["sp"]) == (4, True)
+    assert asked["step"]["low_ns"] < asked["step"]["time_ns"] < asked["step"]["high_ns"]
+    assert {call["collective"] for call in asked["communication"]["by_collective"]} >= {"all_gather"}
     assert run(["plan", "--from", path]) == 0
     assert "What would narrow it" in capsys.readouterr().out
 

@@ -133,18 +133,14 @@ def command(workload: str, form: str, output: str | None, force: bool, **options
 
 def _from_run(workload: str, form: str, degrees: tuple[int, ...] | None, options: dict[str, Any]) -> str:
     """Our program keeps the matrix of scores and has no dropout; the gradients' dtype is the model's."""
-    from commscope.cli.predict.from_run import forecasts, rendered
+    from commscope.cli.predict.from_run import Asked, forecasts, rendered
     from commscope.theory.policy import Policy
 
     if options["table"] or options["calibrate"]:
         raise UsageProblem("--from and --table are two plans", hint="one of them")
-    machine, rows = forecasts(
-        options["from_run"],
-        degrees,
-        lambda: (_layout(options), model_of(workload, options)),
-        Policy(dropout=False, optimizer=options["optimizer"], grad_dtype=options["grad_dtype"]),
-    )
-    return rendered(machine, rows, form)
+    policy = Policy(dropout=False, optimizer=options["optimizer"], grad_dtype=options["grad_dtype"])
+    asked = Asked(degrees, _layout(options), model_of(workload, options), policy)
+    return rendered(*forecasts(options["from_run"], asked), form)
 
 
 def _tabulated(workload: str, form: str, options: dict[str, Any]) -> str:

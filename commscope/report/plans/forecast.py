@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from commscope.forecast.cells import calls_of
 from commscope.report.analysis_sections import layout_words
 from commscope.report.sections import Section, cut
+from commscope.theory.flops import step_flops
+from commscope.theory.parameters import rank_parameters
 from commscope.units import (
     format_bandwidth,
     format_bytes,
@@ -24,11 +28,17 @@ if TYPE_CHECKING:
 FORECAST_SCHEMA = "commscope.forecast/1"
 
 
-def forecast_document(machine: Machine, rates: Sequence[Rate], rows: Sequence[Forecast]) -> dict[str, Any]:
-    """`commscope.forecast/1`, the quickest first; `recorded` is the layout of the run."""
+def forecast_document(
+    machine: Machine, rates: Sequence[Rate], rows: Sequence[Forecast], asked: Forecast | None = None
+) -> dict[str, Any]:
+    """`commscope.forecast/1`, the quickest first; `recorded` is the layout of the run.
+
+    The keys of a plan are those of the layout that was asked for, else of the recorded one.
+    """
     recorded = next(row for row in rows if row.layout == machine.layout)
     return {
         "schema": FORECAST_SCHEMA,
+        **_as_plan(machine, asked or recorded),
         "run": machine.analysis.run.name,
         "recorded": dataclasses.asdict(machine.layout),
         "model": dataclasses.asdict(machine.model),
@@ -38,7 +48,48 @@ def forecast_document(machine: Machine, rates: Sequence[Rate], rows: Sequence[Fo
     }
 
 
-def forecast_sections(machine: Machine, rates: Sequence[Rate], rows: Sequence[Forecast]) -> list[Section]:
+def _as_plan(machine: Machine, row: Forecast) -> dict[str, Any]:
+    """Memory, step, communication, parameters and operations, as `plan` tells them."""
+    parts = {part: round(time) for part, time in row.parts_ns.items()}
+    calls = [
+        {
+            "collective": kind,
+            "count": count,
+            "payload_bytes": payload,
+            "algorithm": machine.transfers.really(kind),
+            "time_ns": round(count * machine.transfers.time_ns(kind, payload, ranks) * row.crowding),
+            "phase": phase,
+        }
+        for (phase, _), called in calls_of(row.layout, machine.model).items()
+        for kind, payload, ranks, count in called
+    ]
+    return {
+        "layout": dataclasses.asdict(row.layout),
+        "memory": {
+            "total_bytes": row.memory.total_bytes,
+            "by_part_bytes": row.memory.by_part_bytes,
+            "capacity_bytes": None,
+            "fits": None,
+        },
+        "step": {
+            "time_ns": round(row.time_ns),
+            "low_ns": round(row.low_ns),
+            "high_ns": round(row.high_ns),
+            "limited_by": max(parts, key=lambda part: parts[part], default=""),
+            "parts_ns": parts,
+        },
+        "communication": {
+            "time_ns": sum(call["time_ns"] for call in calls),
+            "by_collective": calls,
+        },
+        "parameters": rank_parameters(replace(row.layout, tp=1), machine.model).total,
+        "flops": dataclasses.asdict(step_flops(row.layout, machine.model)),
+    }
+
+
+def forecast_sections(
+    machine: Machine, rates: Sequence[Rate], rows: Sequence[Forecast], asked: Forecast | None = None
+) -> list[Section]:
     """The ranking and what would narrow it, then what the run says of the machine."""
     recorded = next(row for row in rows if row.layout == machine.layout)
     cells = [_cells(row, recorded) for row in rows]
@@ -47,7 +98,8 @@ def forecast_sections(machine: Machine, rates: Sequence[Rate], rows: Sequence[Fo
         "largest doubt",
     )
     title = f"From {machine.analysis.run.name}: {machine.model.family} on this machine"
-    ranking = Section(title, _sentences(rows, recorded), cut(columns, cells, len(cells)))
+    told_first = [_asked_words(asked, recorded)] if asked else []
+    ranking = Section(title, (*told_first, *_sentences(rows, recorded)), cut(columns, cells, len(cells)))
     told = [(rate.name, _rate_words(rate), rate.measured_on) for rate in rates]
     if machine.cores is not None:
         told.append(("cores that the ranks share", format_count(machine.cores), "the host"))
@@ -82,6 +134,14 @@ def _sentences(rows: Sequence[Forecast], recorded: Forecast) -> tuple[str, ...]:
         "Memory is the closed form of saved tensors, gradients and optimizer, without the process itself."
     )
     return tuple(found)
+
+
+def _asked_words(row: Forecast, recorded: Forecast) -> str:
+    change = format_percent(row.time_ns / recorded.time_ns - 1, signed=True)
+    return (
+        f"{words_of(row.layout)}: {format_time(row.time_ns)} a step, between {format_time(row.low_ns)} and "
+        f"{format_time(row.high_ns)}; {change} against the recorded {words_of(recorded.layout)}."
+    )
 
 
 def _cells(row: Forecast, recorded: Forecast) -> tuple[str, ...]:
