@@ -67,7 +67,7 @@ def spawn(folder: Path) -> str:
     code, mark = recorded(folder, SPAWN)
     if code is None:
         return "hung"
-    return "lives on" if alive(mark) else "fine" if code == 2 else f"exit {code}"
+    return "not refused" if code == 0 else gone(mark) or "fine"
 
 
 def ended(folder: Path) -> str:

@@ -77,13 +77,18 @@ POINT_TO_POINT = (Collective.SEND, Collective.RECV, Collective.SEND_RECV)
 
 
 class Phase(StrEnum):
-    """Part of a training step."""
+    """Part of a training step, or what a step of an inference engine does."""
 
     FORWARD = "forward"
     BACKWARD = "backward"
     RECOMPUTE = "recompute"
     OPTIMIZER = "optimizer"
     OTHER = "other"  # between backward and optimizer, and around the step
+    PREFILL = "prefill"  # a batch of an engine with any prompt in it
+    DECODE = "decode"  # a batch of an engine that only generates
+
+
+SERVING_PHASES = (Phase.PREFILL, Phase.DECODE)
 
 
 class Role(StrEnum):

@@ -13,7 +13,7 @@ import pandas as pd
 from commscope.analysis.attribution import PHASES, Attribution, Busy
 from commscope.analysis.names import where_match
 from commscope.readers.names.phases import GRAPH_LAUNCH
-from commscope.schema import COMMUNICATION_ONLY, EventKind, Evidence, Phase, Source
+from commscope.schema import COMMUNICATION_ONLY, SERVING_PHASES, EventKind, Evidence, Phase, Source
 from commscope.trace import Gap, Int64, RankTrace
 
 _OF_DEVICES = frozenset({"nccl", "rccl", "hccl", "xccl", "mccl", "cncl"})  # backends that need one
@@ -124,7 +124,7 @@ def _forward_only(trace: RankTrace, attribution: Attribution, rank: tuple[int, .
     works = (attribution.busy == Busy.COMPUTE) | (attribution.busy == Busy.COMMUNICATION)
     if not works.any() or (attribution.phase[works] < 0).any() or trace.read_counts.get("truncated"):
         return None
-    if not codes or codes & {Phase.BACKWARD, Phase.OPTIMIZER}:
+    if not codes or codes & {Phase.BACKWARD, Phase.OPTIMIZER, *SERVING_PHASES}:
         return None
     return Gap(
         "no_backward", "backward is not present in this capture: it holds forward only", rank, serious=False

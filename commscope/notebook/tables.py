@@ -11,7 +11,7 @@ import pandas as pd
 from commscope.analysis.naming import spent_words
 from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.report.contract import analysis_document
-from commscope.schema import CAPTURE, Phase
+from commscope.schema import CAPTURE, SERVING_PHASES, Phase
 from commscope.whatif import Outcome
 
 _STEPS = ("rank", "window", "start_ns", "end_ns", "span_ns")
@@ -46,7 +46,8 @@ def _flat(row: RankBreakdown) -> dict[str, Any]:
     told = dataclasses.asdict(row)
     phases = told.pop("compute_by_phase_ns")
     told.pop("compute_by_layer_ns")
-    by_phase = {f"compute_{phase}_ns": None if phases is None else phases.get(phase, 0) for phase in Phase}
+    asked = [phase for phase in Phase if phase not in SERVING_PHASES or phase in (phases or {})]
+    by_phase = {f"compute_{phase}_ns": None if phases is None else phases.get(phase, 0) for phase in asked}
     return {**told, **by_phase}
 
 

@@ -24,7 +24,7 @@ from commscope.report.held_back import held_back
 from commscope.report.matched import matched_words
 from commscope.report.saved_sections import saved_section
 from commscope.report.sections import Section, cut
-from commscope.schema import Phase
+from commscope.schema import SERVING_PHASES, Phase
 from commscope.trace import Gap, Layout
 from commscope.units import (
     format_bandwidth,
@@ -152,7 +152,7 @@ def _phases(analysis: Analysis) -> str:
     trained = (Phase.FORWARD, Phase.BACKWARD, Phase.RECOMPUTE, Phase.OPTIMIZER)
     absent = [str(phase) for phase in trained if phase not in present]
     told = ", ".join(str(phase) for phase in present)
-    if not absent:
+    if not absent or any(phase in present for phase in SERVING_PHASES):
         return f"Phases: {told}."
     if hidden is not None:
         return f"Phases: {told}. Whether {' or '.join(absent)} ran cannot be told: {hidden}."

@@ -4,9 +4,9 @@ Takes events, gives an index into PHASES per event.
 
 Evidence, strongest first: our own ranges, across threads by time; autograd and optimizer structure on the
 thread (measured on Megatron-core, torchtitan, picotron, DTensor; see trace-formats.md section 4); ranges of
-the program named after a phase; else the position in the step: before a backward it is forward, behind the
-last one other. A thread without operators works for what runs meanwhile on the others. A CUDA graph holds
-whatever was captured: its position says nothing of its kernels.
+the program named after a phase; batches of an engine; else the position in the step: before a backward it is
+forward, behind the last one other. A thread without operators works for what runs meanwhile on the others. A
+CUDA graph holds whatever was captured: its position says nothing of its kernels.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from commscope.analysis.attribution import PHASES
+from commscope.analysis.events.engine_steps import engine_steps
 from commscope.analysis.events.nesting import NONE, Spans, enclosing, spans_of
 from commscope.analysis.events.optimizer_steps import optimizer_spans
 from commscope.analysis.events.recompute import recompute_spans
@@ -106,7 +107,8 @@ def _host_phases(events: Events, host: Int64, windows: tuple[Window, ...]) -> Co
         result[where_match(events, GRAPH_LAUNCH)[host]] = NONE
     else:
         result = np.full(len(host), NONE, np.int8)
-    for stronger in (spoken, structural, ours):
+    batches = _batches(events).around(queries.on_one_lane())
+    for stronger in (batches, spoken, structural, ours):
         result = np.where(stronger >= 0, stronger, result)
     return result.astype(np.int8)
 
@@ -159,6 +161,12 @@ def _spoken(events: Events) -> _Marked:
     codes = np.array([_spoken_phase(name) for name in events.names], np.int8)
     rows = np.flatnonzero(events.is_kind(EventKind.ANNOTATION) & (codes[events.name_id] >= 0))
     return _Marked(spans_of(events, rows).on_one_lane(), codes[events.name_id[rows]])
+
+
+def _batches(events: Events) -> _Marked:
+    """Batches of an engine, whose phase is that of all that runs in their step, graphs too."""
+    steps = engine_steps(events)
+    return _Marked(Spans(steps.start_ns, steps.end_ns, np.zeros(len(steps.rows), np.int64)), steps.phase)
 
 
 def _spoken_phase(name: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from commscope.analysis.events.communication_names import is_gloo_work
+from commscope.analysis.events.engine_steps import engine_steps
 from commscope.analysis.events.nesting import NONE
 from commscope.analysis.names import where_name
 from commscope.analysis.result import Window
@@ -20,7 +21,7 @@ _RECORDED = (EventKind.OP, EventKind.RUNTIME, *DEVICE_KINDS)
 
 
 def step_windows(events: Events, *, cut_short: bool = False) -> tuple[Window, ...]:
-    """Steps as the profiler marked them, else as the program did; on the device if not on the host.
+    """Steps as the profiler marked them, else the program, else an engine; on the device if not on the host.
 
     In a file cut short no step goes on behind the last thing recorded: a mark is written whole where it
     begins.
@@ -61,7 +62,7 @@ def _marked_windows(events: Events) -> tuple[Window, ...]:
             marked = rows[known[events.name_id[rows]]] if len(known) else rows
             if len(marked):
                 return _windows(events, marked, numbers)
-    return ()
+    return engine_steps(events).windows()
 
 
 def _windows(events: Events, rows: Int64, numbers: list[int | None]) -> tuple[Window, ...]:

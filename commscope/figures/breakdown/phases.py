@@ -28,6 +28,8 @@ _LOOKS = {
     Phase.RECOMPUTE: Look("recompute", PURPLE, "x"),
     Phase.OPTIMIZER: Look("optimizer", GREEN, "\\"),
     Phase.OTHER: Look("other", GREY, "."),
+    Phase.PREFILL: Look("prefill", BLUE, "\\"),
+    Phase.DECODE: Look("decode", CYAN),
 }
 
 
