@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -68,4 +70,6 @@ def test_a_dask_cluster_gives_what_this_process_gives(run: Run) -> None:
     import distributed
 
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)  # what it has is done by the other
         assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))

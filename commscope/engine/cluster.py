@@ -11,10 +11,11 @@ from typing import Any
 
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import RankAnalysis
-from commscope.errors import UnreadableTrace, UsageProblem
+from commscope.errors import IncompleteTrace, UnreadableTrace, UsageProblem
 from commscope.readers import read_rank
 from commscope.trace import RankPart, RunInfo
 
+_LOG = logging.getLogger("commscope.engine")
 ANSWERS_WITHIN_S = 5
 WORKERS_WITHIN_S = 5
 _ADDRESS = re.compile(r"(?:[a-z]+://)?(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}/?")
@@ -44,9 +45,26 @@ def _results(client: Any, parts: Sequence[RankPart], info: RunInfo) -> Generator
 
     with closing(client):
         there = [replace(part, path=part.path.absolute()) for part in parts]
-        futures = [client.submit(analyze_there, part, info, pure=False) for part in there]
-        for future in distributed.as_completed(futures, loop=client.loop):
-            yield future.result()
+        futures = {client.submit(analyze_there, part, info, pure=False): part for part in there}
+        known = _workers(client)
+        for future in distributed.as_completed(list(futures), loop=client.loop):
+            now = _workers(client)
+            for worker in sorted(known - now):
+                _LOG.warning("worker %s was lost: what it had is analyzed again elsewhere", worker)
+            known = now
+            try:
+                yield future.result()
+            except distributed.KilledWorker as error:
+                part = futures[future]
+                raise IncompleteTrace(
+                    f"workers died, one after the other, over rank {part.rank}",
+                    where=str(part.path),
+                    hint="most likely of too little memory: fewer threads a worker, or workers with more",
+                ) from error
+
+
+def _workers(client: Any) -> set[str]:
+    return set(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def _client(scheduler: str) -> Any:
