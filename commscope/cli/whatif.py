@@ -27,6 +27,14 @@ MOST_WINDOWS = 20
     "--no-stragglers", is_flag=True, help="No rank is slower than the others: throughout, or now and then."
 )
 @click.option(
+    "--no-straggler",
+    "stragglers",
+    type=int,
+    multiple=True,
+    metavar="RANK",
+    help="The same, of one rank.",
+)
+@click.option(
     "--equalize",
     type=click.Choice(("compute", "stage", "all")),
     help="Ranks share alike: compute, the stages of a pipeline, or all; tells S = actual / ideal.",
@@ -44,6 +52,7 @@ MOST_WINDOWS = 20
 def command(
     run: str,
     no_stragglers: bool,
+    stragglers: tuple[int, ...],
     equalize: str | None,
     comm_free: bool,
     bandwidth: str,
@@ -66,6 +75,7 @@ def command(
         latency=parse_factor(latency),
         scales=tuple(parse_scale(scale) for scale in scales),
         equalize=equalize,
+        stragglers=stragglers,
     )
     if scenario.changes_nothing:
         raise UsageProblem(

@@ -19,7 +19,13 @@ from commscope.analysis.summary import (
 )
 from commscope.compare import utilisation_of
 from commscope.compare.words.work_words import work_sentences
-from commscope.report.found import MOST_STALLS, late_section, named_path, stall_section
+from commscope.report.found import (
+    MOST_STALLS,
+    late_section,
+    named_path,
+    proposal_section,
+    stall_section,
+)
 from commscope.report.held_back import held_back
 from commscope.report.matched import matched_words
 from commscope.report.saved_sections import saved_section
@@ -46,6 +52,7 @@ def analysis_sections(
     name = window or typical_window(analysis)
     parts = (
         headline(analysis, name),
+        proposal_section(analysis, name),
         _breakdown(analysis, name),
         Section("What was computed", work_sentences(utilisation_of(analysis, gpu))),
         _moved(analysis, name),

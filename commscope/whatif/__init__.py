@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commscope.whatif.equalize import EQUALIZED
+from commscope.whatif.propose import Proposal, proposals
 from commscope.whatif.replay import Outcome, outcomes_of, replay, replay_all
 from commscope.whatif.scenario import Scale, Scenario, parse_factor, parse_scale
 from commscope.whatif.sensitivity import halving_gains
@@ -12,6 +13,7 @@ from commscope.whatif.words import outcome_words, scenario_words, slowdown_words
 __all__ = [
     "EQUALIZED",
     "Outcome",
+    "Proposal",
     "Scale",
     "Scenario",
     "Slowdown",
@@ -20,6 +22,7 @@ __all__ = [
     "outcomes_of",
     "parse_factor",
     "parse_scale",
+    "proposals",
     "replay",
     "replay_all",
     "scenario_words",

@@ -27,7 +27,8 @@ def refuse_unreplayable(analysis: Analysis, scenario: Scenario) -> None:
             where=where,
             hint="analyze the traces themselves; a saved analysis does not hold the graph",
         )
-    unknown = sorted({scale.rank for scale in scenario.scales if scale.rank is not None} - present)
+    named = {scale.rank for scale in scenario.scales} | set(scenario.stragglers)
+    unknown = sorted({rank for rank in named if rank is not None} - present)
     if unknown:
         raise UsageProblem(
             f"there is no {format_ranks(unknown)} in this run",

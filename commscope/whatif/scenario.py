@@ -34,6 +34,7 @@ class Scenario:
 
     no_stragglers  no rank does its own work slower than the median of the others, neither throughout nor in
                    single stretches between collectives; ordinary scatter stays
+    stragglers     the same, of these ranks only
     equalize       ranks share alike: what `equalize` says of "compute", "stage" or "all"
     comm_free      transfers take no time; ranks still wait for each other
     bandwidth      2.0: the part of a transfer that grows with its bytes takes half as long
@@ -46,6 +47,7 @@ class Scenario:
     latency: float = 1.0
     scales: tuple[Scale, ...] = ()
     equalize: str | None = None
+    stragglers: tuple[int, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -55,7 +57,7 @@ class Scenario:
     @property
     def compares_ranks(self) -> bool:
         """Whether it measures ranks against each other, so that one rank alone tells nothing."""
-        return self.no_stragglers or self.equalize is not None
+        return self.no_stragglers or bool(self.stragglers) or self.equalize is not None
 
 
 def parse_scale(text: str) -> Scale:

@@ -27,6 +27,9 @@ def new_weights(graph: RunGraph, table: pd.DataFrame, scenario: Scenario) -> Int
     weight[moves] = _transfers(graph, table, scenario)[moves]
     if scenario.no_stragglers:
         weight *= without_stragglers(graph, table)
+    if scenario.stragglers:
+        own = np.isin(graph.rank[targets(graph)], scenario.stragglers)
+        weight *= np.where(own, without_stragglers(graph, table), 1.0)
     if scenario.equalize is not None:
         weight *= np.prod(list(equal_factors(graph, table, scenario.equalize).values()), axis=0)
     for scale in scenario.scales:

@@ -6,7 +6,7 @@ Takes Scenario and Outcome, gives what is different, what it gains and where; ta
 from __future__ import annotations
 
 from commscope.analysis.result import CriticalPath
-from commscope.units import format_percent, format_time
+from commscope.units import format_percent, format_ranks, format_time
 from commscope.whatif.replay import Outcome
 from commscope.whatif.scenario import Scenario
 from commscope.whatif.slowdown import Slowdown
@@ -26,6 +26,7 @@ Place = tuple[int, str, str | None, str | None]  # rank, kind, phase, collective
 def scenario_words(scenario: Scenario) -> str:
     """`Without stragglers and with compute@rank 3 x 0.8`."""
     words = ["without stragglers"] * scenario.no_stragglers
+    words += [f"without the delays of {format_ranks(scenario.stragglers)}"] * bool(scenario.stragglers)
     words += [_EQUALIZED[scenario.equalize]] if scenario.equalize else []
     words += ["with transfers that take no time"] * scenario.comm_free
     if scenario.bandwidth != 1:
