@@ -11,10 +11,9 @@ import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
-from waitress.server import create_server
+from waitress.server import TcpWSGIServer
 
 from commscope.errors import BackendProblem
 from commscope.printable import printable
@@ -33,11 +32,11 @@ def serve(
     open_browser: bool = True,
     names: Sequence[str] = (),
 ) -> None:
-    """Analyze the runs, then serve them until Ctrl-C; port 0 takes a free one.
+    """Analyze the runs, then serve them until a signal ends this process; port 0 takes a free one.
 
     It answers to this machine's names and to `names`.
 
-    Raises BackendProblem where the port is taken, KeyboardInterrupt at Ctrl-C.
+    Raises BackendProblem where the port is taken, and whatever a signal's handler raises.
     """
     with _listen(host, port) as listening:
         app = create_app(find_runs(paths), say=_say, hosts=(*names_of(host), *names))
@@ -51,16 +50,27 @@ def serve(
         if open_browser:
             threading.Timer(_BROWSER_DELAY_S, webbrowser.open, [url]).start()
         server.run()
-    # waitress swallows the KeyboardInterrupt that ends it; the exit code needs it.
-    raise KeyboardInterrupt
 
 
-def server_of(app: Flask, listening: socket.socket) -> Any:
+class _Server(TcpWSGIServer):  # type: ignore[misc]
+    """waitress's own `run` swallows what ends it (Ctrl-C, a scheduler's SIGTERM); the exit code needs it."""
+
+    def run(self) -> None:
+        """Serve until something is raised."""
+        try:
+            self.asyncore.loop(self.adj.asyncore_loop_timeout, self.adj.asyncore_use_poll, self._map)
+        finally:
+            self.task_dispatcher.shutdown()
+
+
+def server_of(app: Flask, listening: socket.socket) -> _Server:
     """A production server of the app on a socket that listens already."""
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it says how many wait; they are served
-    return create_server(
+    return _Server(
         app,
-        sockets=[listening],
+        _sock=listening,
+        bind_socket=False,
+        sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
         threads=_THREADS,
         max_request_body_size=MOST_BODY_BYTES,
         ident="",

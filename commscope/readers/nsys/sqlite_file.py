@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -98,17 +98,34 @@ def database(path: Path) -> Iterator[Database]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    uri = path.resolve().as_uri()
-    # A write-ahead log beside the file holds rows that `immutable` would not see.
-    has_log = path.with_name(path.name + "-wal").exists()
-    mode = "mode=ro" if has_log else "mode=ro&immutable=1"
-    if _is_locked(uri):
-        raise sqlite3.OperationalError("database is locked")
-    connection = sqlite3.connect(f"{uri}?{mode}", uri=True, timeout=LOCK_WAIT_S)
-    connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
-    _bound(connection, path.stat().st_size)
+    file = path.resolve()
+    log, index = (file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))
+    if log.exists() and not index.exists():
+        connection = _opened(file, "mode=ro&vfs=unix-none")
+        connection.execute(
+            "PRAGMA locking_mode = EXCLUSIVE"
+        )  # keeps the log's index in memory, not beside it
+    else:
+        if (index.exists() or not _is_logging(file)) and _is_locked(file):
+            raise sqlite3.OperationalError("database is locked")
+        # A write-ahead log beside the file holds rows that `immutable` would not see.
+        connection = _opened(file, "mode=ro" if log.exists() else "mode=ro&immutable=1")
+    _bound(connection, file.stat().st_size)
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return connection
+
+
+def _opened(file: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{file.as_uri()}?{how}", uri=True, timeout=LOCK_WAIT_S)
+    connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+    return connection
+
+
+def _is_logging(file: Path) -> bool:
+    """Whether its header says that writers use a write-ahead log: whoever opens it then leaves an index."""
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(20)[18:20] == b"\x02\x02"
+    return False
 
 
 def _bound(connection: sqlite3.Connection, file_bytes: int) -> None:
@@ -118,10 +135,10 @@ def _bound(connection: sqlite3.Connection, file_bytes: int) -> None:
     connection.set_progress_handler(lambda: next(calls) >= most, STEPS_AT_ONCE)
 
 
-def _is_locked(uri: str) -> bool:
+def _is_locked(file: Path) -> bool:
     """Whether another program is writing; a file system without locks counts as not locked."""
     try:
-        probe = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=LOCK_WAIT_S)
+        probe = _opened(file, "mode=ro")
     except FAULTS:
         return False
     try:

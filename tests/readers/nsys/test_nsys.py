@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -360,6 +361,38 @@ def test_reading_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
     path = export(tmp_path / "a.sqlite", two_ranks())
     run = open_run(path)
     read_rank(run.parts[0], run.info)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.sqlite"]
+
+
+def logged(folder: Path) -> Path:
+    """An export whose last row stands in a write-ahead log that its writer left over."""
+    path = export(folder / "writing.sqlite", two_ranks())
+    writer = sqlite3.connect(path)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (400, 410, 0, 7, 99, ?, 1, 1)", (PIDS[0],))
+    writer.commit()
+    left = folder / "left"
+    left.mkdir()
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", left / f"a.sqlite{end}")
+    writer.close()
+    return left / "a.sqlite"
+
+
+def test_a_log_left_over_is_read_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = logged(tmp_path)
+    before = {entry.name: entry.read_bytes() for entry in path.parent.iterdir()}
+    run = open_run(path)
+    assert read_rank(run.parts[0], run.info).events.end_ns.max() == EPOCH + 410
+    assert {entry.name: entry.read_bytes() for entry in path.parent.iterdir()} == before
+
+
+def test_an_export_whose_writers_use_a_log_is_read_without_one(tmp_path: Path) -> None:
+    path = export(tmp_path / "a.sqlite", two_ranks())
+    writer = sqlite3.connect(path)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.close()
+    assert len(open_run(path).parts) == 2
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.sqlite"]
 
 
