@@ -117,7 +117,13 @@ def write_pid(folder: Path, rank: int) -> None:
 
 def read_pids(folder: Path) -> tuple[int, ...]:
     """Processes of the ranks of this node."""
-    return tuple(int(path.read_bytes()) for path in folder.glob("rank*.pid"))
+    return tuple(pid_of_rank(folder).values())
+
+
+def pid_of_rank(folder: Path) -> dict[int, int]:
+    """The process of each rank of this node."""
+    found = ((path.stem.removeprefix("rank"), path.read_bytes()) for path in folder.glob("rank*.pid"))
+    return {int(rank): int(pid) for rank, pid in found}
 
 
 def describe_host() -> dict[str, Any]:

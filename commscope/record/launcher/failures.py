@@ -11,6 +11,7 @@ from commscope.errors import BackendProblem, CommScopeError, RecordFailed
 from commscope.record.handover.facts import RankError
 from commscope.record.handover.request import RecordRequest
 from commscope.record.handover.stacks import Standing, read_stacks
+from commscope.record.launcher.watch import Hang
 
 _PEER_SIGNS = (
     "connection closed by peer",
@@ -25,9 +26,9 @@ _TIMEOUT_SIGNS = ("timed out", "timeout")
 
 
 def diagnose(
-    request: RecordRequest, error: BaseException, errors: Sequence[RankError], hung: str
+    request: RecordRequest, error: BaseException | None, errors: Sequence[RankError], hung: Hang | None
 ) -> CommScopeError:
-    """The error to raise for what the launcher raised.
+    """The error to raise for what the launcher raised, or for a hang after which all ranks ended well.
 
     A rank that dies takes its peers with it, so the peers' errors come second: first a rank that ended
     without a word, then one that raised outside a collective, then the earliest.
@@ -41,15 +42,15 @@ def diagnose(
             where=f"node {nodes.rank}, --rdzv-endpoint {nodes.endpoint}",
             hint="is every node's command started, and does the first node's address answer from here?",
         )
-    if codes is None:
+    if codes is None and hung is None:
         return BackendProblem(
             f"the ranks could not be started: {_first_line(error)}",
             where=logs,
             hint="--debug shows the traceback",
         )
     timed_out = [told for told in errors if told.in_collective and _has(told, _TIMEOUT_SIGNS)]
-    if hung or timed_out:
-        return _hanging(request, errors, codes, hung)
+    if codes is None or hung or timed_out:
+        return _hanging(request, errors, codes or {}, hung)
     silent = [rank for rank in codes if rank not in {told.rank for told in errors} and codes[rank] != 0]
     silent = [rank for rank in silent if codes[rank] != -signal.SIGTERM] or silent
     culprits = [told for told in errors if told.kind != "Terminated" and not _blames_a_peer(told)]
@@ -73,18 +74,19 @@ def _told_failure(told: RankError, logs: str) -> CommScopeError:
 
 
 def _hanging(
-    request: RecordRequest, errors: Sequence[RankError], codes: dict[int, int], hung: str
+    request: RecordRequest, errors: Sequence[RankError], codes: dict[int, int], hung: Hang | None
 ) -> CommScopeError:
     """The rank that hangs is the one that does not wait for the others."""
     told = {row.rank: Standing(row.rank, row.place, row.in_collective) for row in errors}
     known = {**told, **{row.rank: row for row in read_stacks(request.work_folder)}}
     ranks = range(request.world_size) if request.nodes.count == 1 else sorted(set(told) | set(codes))
-    silent = [rank for rank in ranks if rank not in known]
+    ended = hung.ended if hung else frozenset()
+    silent = [rank for rank in ranks if rank not in known and rank not in ended]
     elsewhere = sorted(
         (row for row in known.values() if not row.in_collective), key=lambda row: row.in_library
     )
     logs = str(request.work_folder / "logs")
-    what = hung or f"a collective took longer than {request.timeout_s:g} s"
+    what = hung.what if hung else f"a collective took longer than {request.timeout_s:g} s"
     if elsewhere:
         rank = elsewhere[0].rank
         return _failed(f"rank {rank} hangs: {what}", elsewhere[0].place or last_words(request, rank), 1, logs)
@@ -108,7 +110,7 @@ def last_words(request: RecordRequest, rank: int) -> str:
     return str(folder)
 
 
-def _exit_codes(error: BaseException) -> dict[int, int] | None:
+def _exit_codes(error: BaseException | None) -> dict[int, int] | None:
     """Exit code of each failed rank, as the launcher saw them; None when no rank was started."""
     failures = getattr(error, "failures", None)
     if not failures:
@@ -155,6 +157,6 @@ def _has(told: RankError, signs: Sequence[str]) -> bool:
     return any(sign in text for sign in signs)
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException | None) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__

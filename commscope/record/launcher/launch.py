@@ -27,7 +27,7 @@ from commscope.record.handover.output import beside_the_old, finish, prepare_out
 from commscope.record.handover.request import REQUEST, Nodes, RecordRequest, require_script, validate
 from commscope.record.launcher.addresses import interface_to_name, own_address, split
 from commscope.record.launcher.failures import diagnose
-from commscope.record.launcher.watch import Watch
+from commscope.record.launcher.watch import Hang, Watch
 from commscope.record.marks.nsys import nsys_command, require_nsys
 
 GRACE_S = 5  # between asking a rank to end and ending it
@@ -64,7 +64,7 @@ def run_ranks(request: RecordRequest, on_progress: OnProgress | None = None) -> 
         warnings.simplefilter("ignore", ResourceWarning)
         ended = _attempt(request, watch)
         gc.collect()
-    if ended is not None:
+    if ended is not None or watch.hung:
         end_left_over(request.work_folder)
         raise _failure(request, ended, watch.hung)
 
@@ -147,7 +147,7 @@ def quiet_elastic() -> None:
     logging.getLogger("torch.distributed.launcher").setLevel(logging.CRITICAL)
 
 
-def _failure(request: RecordRequest, error: BaseException, hung: str) -> BaseException:
+def _failure(request: RecordRequest, error: BaseException | None, hung: Hang | None) -> BaseException:
     """The error the user sees; what the ranks saved stays, marked incomplete."""
     errors = read_all_errors(request.work_folder)
     left = _mark_incomplete(request, errors)

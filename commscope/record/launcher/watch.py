@@ -6,10 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from commscope.record.handover.facts import Beat, read_beats, read_pids
+from commscope.record.handover.facts import Beat, pid_of_rank, read_all_facts, read_beats, read_pids
 from commscope.record.handover.liveness import cpu_seconds, signalled
 from commscope.record.handover.request import RecordRequest
 from commscope.record.handover.stacks import ask_for_stacks
@@ -23,11 +24,20 @@ BUSY = 0.05  # of one core: who uses more is at work
 PATIENCE = 10  # timeouts a script may be at work before its first step
 
 
-class Watch:
-    """A thread that reads heartbeats; `hung` says what stood still, or is empty.
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """What stood still, and the ranks that had ended well by then."""
 
-    A script may take its time before its first step and after its last profiled one, as long as one of its
-    ranks is at work.
+    what: str
+    ended: frozenset[int] = frozenset()
+
+
+class Watch:
+    """A thread that reads heartbeats; `hung` says what stood still, if anything did.
+
+    It is silent where a rank died: the launcher sees that, and takes its time to end the others. A script
+    may take its time before its first step and after its last profiled one, as long as one of its ranks is
+    at work.
     """
 
     def __init__(self, request: RecordRequest, on_progress: Callable[[Beat], None] | None) -> None:
@@ -36,7 +46,8 @@ class Watch:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="commscope-watch", daemon=True)
         self._idle = Idle()
-        self.hung = ""
+        self._ended_well = frozenset[int]()
+        self.hung: Hang | None = None
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -58,9 +69,22 @@ class Watch:
                 if self._on_progress is not None:
                     self._on_progress(beat)
             last = time.monotonic() if new else last
-            self.hung = self._stands_still(seen, start, last)
+            if self._has_lost_one():
+                return
+            if what := self._stands_still(seen, start, last):
+                self.hung = Hang(what, self._ended_well)
         if self.hung:
             _end(self._request)
+
+    def _has_lost_one(self) -> bool:
+        """Whether a rank is gone that did not come to its end."""
+        folder = self._request.work_folder
+        gone = {rank for rank, pid in pid_of_rank(folder).items() if not signalled(pid, 0)}
+        if gone > self._ended_well:
+            self._ended_well = frozenset(
+                facts.rank for facts in read_all_facts(folder) if facts.rank in gone and facts.complete
+            )
+        return gone > self._ended_well
 
     def _stands_still(self, seen: dict[int, Beat], start: float, last: float) -> str:
         """What stands still for too long, if anything does."""

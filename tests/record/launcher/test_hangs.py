@@ -13,14 +13,15 @@ import pytest
 pytest.importorskip("torch")
 
 from commscope.errors import RecordFailed
-from commscope.record.handover.facts import Beat
+from commscope.record.handover.facts import Beat, RankFacts, write_facts, write_pid
 from commscope.record.handover.liveness import cpu_seconds
 from commscope.record.handover.request import RecordRequest
 from commscope.record.handover.stacks import Standing, standing_of
 from commscope.record.launcher import watch
+from commscope.record.launcher.failures import diagnose
 from commscope.record.launcher.launch import record
-from commscope.record.launcher.watch import Idle, Watch
-from tests.record.programs import TRAIN, is_alive, pids_of
+from commscope.record.launcher.watch import Hang, Idle, Watch
+from tests.record.programs import TRAIN, is_alive, marked_incomplete, pids_of
 
 STACK = """\
 Thread 0x00007f01 (most recent call first):
@@ -56,6 +57,45 @@ def test_a_hang_before_the_first_step_is_noticed_and_its_line_is_named(tmp_path:
     pids = pids_of(tmp_path / "run")
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
+
+
+@pytest.mark.record
+def test_a_rank_that_hangs_at_its_exit_is_told_though_it_ends_well_when_asked(tmp_path: Path) -> None:
+    """What the script registered for its exit stood still; SIGTERM woke it, and the run counted as complete."""
+    at_exit = "import atexit\nif dist.get_rank() == 1: atexit.register(time.sleep, 900)\nmodel ="
+    path = tmp_path / "train.py"
+    path.write_text(TRAIN.replace("FAIL", "pass").replace("model =", at_exit, 1), encoding="utf-8")
+    request = RecordRequest(
+        tmp_path / "run", "train.py", (str(path),), nproc=2, steps=2, warmup=1, timeout_s=2.0
+    )
+    with pytest.raises(
+        RecordFailed, match=r"rank 1 hangs .*: no rank did anything for 2 s after the profiled steps"
+    ) as raised:
+        record(request)
+    assert raised.value.exit_code == 1
+    assert marked_incomplete(tmp_path / "run")
+
+
+def watching_two(folder: Path, complete: bool) -> Watch:
+    """A watch over two ranks of which the second is gone and left facts, or half of them."""
+    work = RecordRequest(folder).work_folder
+    work.mkdir(parents=True)
+    write_pid(work, 0)
+    (work / "rank1.pid").write_text(str(2**22 + 1), encoding="ascii")  # above the largest process id
+    write_facts(work, RankFacts(1, 2, "gloo", complete))
+    return Watch(RecordRequest(folder), None)
+
+
+def test_where_a_rank_died_nothing_hangs(tmp_path: Path) -> None:
+    """The launcher takes up to 30 s to end a rank that waits for the dead one inside a collective."""
+    assert watching_two(tmp_path / "died", complete=False)._has_lost_one()
+    assert not watching_two(tmp_path / "ended", complete=True)._has_lost_one()
+
+
+def test_who_had_ended_well_does_not_hang(tmp_path: Path) -> None:
+    request = RecordRequest(tmp_path / "run", nproc=2)
+    told = diagnose(request, None, (), Hang("no rank did anything for 2 s", frozenset({0})))
+    assert told.what == "rank 1 hangs and does not answer: no rank did anything for 2 s"
 
 
 def test_the_last_thread_of_a_stack_is_the_main_one_and_its_innermost_own_line_is_told() -> None:
