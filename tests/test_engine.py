@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from commscope.engine import analyze
 from commscope.errors import UnreadableTrace, UsageProblem
 from commscope.readers import open_run
 from commscope.trace import RankPart, Run, RunInfo
+from tests.conftest import CHECKOUT
 
 
 @pytest.fixture
@@ -73,3 +75,36 @@ def test_a_dask_cluster_gives_what_this_process_gives(run: Run) -> None:
         assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))
         os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)  # what it has is done by the other
         assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))
+
+
+UNGUARDED = """
+from pathlib import Path
+from commscope.engine import analyze, over_ranks
+from commscope.readers import open_run
+from tests.test_engine import end
+run = open_run(Path({run!r}))
+{call}
+"""
+
+
+def end(*_: object) -> None:
+    """What a worker does that the kernel ends."""
+    os._exit(9)
+
+
+@pytest.mark.parametrize(
+    ("call", "said", "hint"),
+    [
+        ("analyze(run, jobs=2)", "no worker process could start", "if __name__ == '__main__'"),
+        ("if __name__ == '__main__': list(over_ranks(run, end, jobs=2))", "a worker process died", "memory"),
+    ],
+    ids=["a script without a guard", "a worker that is killed"],
+)
+def test_why_workers_ended_is_told(tmp_path: Path, call: str, said: str, hint: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED.format(run=str(CHECKOUT / "traces" / "gpt-tp2"), call=call))
+    command, paths = [sys.executable, str(script)], {"PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True, check=False)
+    *_, what, _where, hinted = done.stderr.splitlines()
+    assert what.endswith(f"error: {said}")
+    assert hint in hinted

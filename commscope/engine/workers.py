@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,9 +23,10 @@ from commscope.errors import CommScopeError
 from commscope.trace import RankPart, Run, RunInfo
 
 T = TypeVar("T")
-_WORKERS_HINT = (
-    "memory may be short: try --jobs 1, or jobs=1; a script that calls this does so under "
-    "if __name__ == '__main__'"
+_DIED = "memory may be short: try --jobs 1, or jobs=1"
+_NEVER_STARTED = (
+    "each worker begins by running the script that started it: call this under if __name__ == '__main__', "
+    "or with jobs=1"
 )
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WORTH_A_PROCESS_BYTES = 4_000_000  # below this sum, starting processes takes longer than the work
@@ -50,14 +52,19 @@ def _in_processes(run: Run, work: Callable[[RankPart, RunInfo], T], workers: int
     context = multiprocessing.get_context("spawn")
     ours, theirs = _lifeline(context)
     with _signals_held():  # the tracker of semaphores that this starts must not end by SIGHUP either
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_live_by, initargs=(theirs,))
+        started = context.Event()
+        given = (theirs, started)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_live_by, initargs=given)
     try:
         with _signals_held():
             futures = [pool.submit(work, part, run.info) for part in run.parts]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
-        raise CommScopeError("a worker process died", where=str(run.info.path), hint=_WORKERS_HINT) from error
+        where = str(run.info.path)
+        if started.is_set():
+            raise CommScopeError("a worker process died", where=where, hint=_DIED) from error
+        raise CommScopeError("no worker process could start", where=where, hint=_NEVER_STARTED) from error
     finally:
         ours.close()
         pool.shutdown(cancel_futures=True)
@@ -70,8 +77,9 @@ def _lifeline(context: SpawnContext) -> tuple[Connection, Connection]:
     return ours, theirs
 
 
-def _live_by(lifeline: Connection) -> None:
+def _live_by(lifeline: Connection, started: Event) -> None:
     """Let this worker end, in the middle of a rank too, once the other end of its lifeline is closed."""
+    started.set()
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
 
 
