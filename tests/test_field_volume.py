@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from commscope.analysis.attribution import Busy
+from commscope.analysis.rank import attribute
+from commscope.readers import open_run, read_rank
 from tests.test_field_evidence import analyzed, per_step_and_rank, said
 
 
@@ -87,3 +90,21 @@ def test_what_serves_as_baseline_may_have_an_empty_tail(field_cases: Path, tmp_p
 def test_a_device_that_waits_for_launches_is_held_back_by_the_host(field_cases: Path, case: str) -> None:
     """Every kernel of these begins 10 us behind its launch, and the device is idle in between."""
     assert "Held back by the host: " in headline(field_cases / case)
+
+
+CASES = (
+    "fsdp_bad", "graph_annotated_window", "graph_plain", "horovod", "moe_uneven_alltoall", "nccl_cpu_only",
+    "partial_group_2of8", "tail_ref", "tail_step_3", "vllm_custom_ar", "xpu_xccl",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_phase_is_not_present_only_where_all_work_has_one(field_cases: Path, case: str) -> None:
+    says_so = "Not present" in headline(field_cases / case)
+    assert not says_so or all_work_has_a_phase(field_cases / case)
+
+
+def all_work_has_a_phase(folder: Path) -> bool:
+    run = open_run(folder)
+    told = [attribute(read_rank(part, run.info))[0] for part in run.parts]
+    return all(bool((one.phase[one.busy != Busy.NOT] >= 0).all()) for one in told)

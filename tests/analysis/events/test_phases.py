@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from commscope.analysis.attribution import PHASES
+from commscope.analysis.attribution import PHASES, Busy
+from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank, attribute
-from commscope.trace import RankTrace
+from commscope.report.analysis_sections import analysis_sections
+from commscope.schema import NO_VALUE, EventKind
+from commscope.trace import RankTrace, RunInfo
 from tests.build import build
+from tests.programs import Recipe, random_programs
+from tests.simulate import World, simulate
 
 NODE = "autograd::engine::evaluate_function:"
 
@@ -267,3 +276,25 @@ def test_nothing_is_called_absent_where_work_has_no_phase():
     }
     assert "graph_phases" in codes
     assert "no_backward" not in codes
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(st.integers(0, 10_000), st.sets(st.integers(0, 60), max_size=6))
+def test_nothing_is_told_absent_where_any_work_has_no_phase(seed: int, lost: set[int]) -> None:
+    """Launches that no record tells of leave kernels without a phase: these may have been a backward."""
+    traces = simulate(World(), random_programs(Recipe(ranks=2, seed=seed))).traces()
+    broken = [without_launches(trace, lost) for trace in traces]
+    analysis = join(RunInfo("run", Path("run")), [analyze_rank(trace) for trace in broken])
+    told = " ".join(analysis_sections(analysis)[0].sentences)
+    attributions = [attribute(trace)[0] for trace in broken]
+    full = all(bool((one.phase[one.busy != Busy.NOT] >= 0).all()) for one in attributions)
+    assert full or "Not present" not in told
+
+
+def without_launches(trace: RankTrace, lost: set[int]) -> RankTrace:
+    """The trace with the n-th calls that launched anything as if they had launched nothing."""
+    events = trace.events
+    calls = np.flatnonzero(events.is_kind(EventKind.RUNTIME) & (events.correlation >= 0))
+    correlation = events.correlation.copy()
+    correlation[calls[[one for one in sorted(lost) if one < len(calls)]]] = NO_VALUE
+    return replace(trace, events=replace(events, correlation=correlation))
