@@ -19,6 +19,8 @@ WORDS = {
     "latency": "launches and hand-overs",
     "idle": "what was not recorded",
 }
+UNTOLD = {"transfer": "communication"}  # waiting is not told from it
+WHOM = " or ranks it waited for"
 ALWAYS = ("compute", "host", "transfer")
 WORTH, LEAD = 0.1, 2.0
 SMALL = 0.01
@@ -29,7 +31,7 @@ def held_back(analysis: Analysis, window: str) -> str | None:
     gains = halving_gains(analysis, window)
     if not gains:
         return None
-    words = WORDS if _waits_told(analysis, window) else WORDS | {"transfer": "communication"}
+    words = WORDS if _waits_told(analysis, window) else WORDS | UNTOLD
     order = sorted(gains, key=lambda kind: -gains[kind])
     told = [kind for kind in order if kind in ALWAYS or gains[kind] >= SMALL]
     saved = ", ".join(f"{words[kind]} {format_percent(gains[kind])}" for kind in told)
@@ -41,7 +43,8 @@ def held_back(analysis: Analysis, window: str) -> str | None:
     clear = gains[first] >= max(WORTH, LEAD * gains[second], LEAD * unrecorded / 2)
     if not clear or first == "idle":
         return f"Held back by no single cause: halving saves, of the time, {saved}{note}."
-    return f"Held back by {words[first]}: halving saves, of the time, {saved}{note}."
+    named = words[first] + (WHOM if words[first] == UNTOLD["transfer"] else "")
+    return f"Held back by {named}: halving saves, of the time, {saved}{note}."
 
 
 def _unrecorded(analysis: Analysis, window: str) -> float:

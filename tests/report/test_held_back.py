@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from commscope.analysis.join import join
 from commscope.analysis.rank import analyze_rank
 from commscope.analysis.result import Analysis
+from commscope.analysis.summary import typical_window
+from commscope.engine import analyze
+from commscope.readers import open_run
 from commscope.report.contract import analysis_document
-from commscope.report.held_back import held_back
+from commscope.report.held_back import UNTOLD, WORDS, held_back
 from commscope.report.render import text
 from commscope.report.sections import Section
 from commscope.trace import RunInfo
@@ -84,13 +87,30 @@ def test_the_numbers_are_those_of_replays(seed: int, style: str) -> None:
             assert gain == pytest.approx(1 - outcome.ratio, abs=1e-12)
 
 
+REPLAYED = ("gloo/mcore0161_sp2", "gloo/oth_pp", "torchrec_opt4_4rank", "dlrm_8rank_v100")
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_the_numbers_of_real_runs_are_those_of_replays(real_traces: Path, name: str) -> None:
+    """Each that the sentence prints, within a point, against the replay that `whatif --scale KIND=0.5` shows."""
+    analysis = analyze(open_run(real_traces / name), jobs=1)
+    window = typical_window(analysis)
+    sentence = held_back(analysis, window) or ""
+    words = {word: kind for kind, word in (WORDS | UNTOLD).items()} | {WORDS["transfer"]: "transfer"}
+    told = re.findall(r"([a-z][a-z\- ]+?) (\d+\.\d) %", sentence.split("of the time, ")[1].split(";")[0])
+    assert len(told) >= 3
+    for word, percent in told:
+        outcome = replay(analysis, Scenario(scales=(Scale(words[word], 0.5),)), window)
+        assert float(percent) == pytest.approx(100 * (1 - outcome.ratio), abs=1)
+
+
 def test_the_network_is_not_named_where_waiting_is_not_told_from_transfer() -> None:
     [trace] = build(
         "r0: compute 0-10 launch=-1 | all_reduce 10-80 issue=-4 launch=0 | compute 81-90 launch=1"
     )
     alone = join(RunInfo("run", Path("run"), world_size=2), [analyze_rank(trace)])
     sentence = held_back(alone, "capture") or ""
-    assert sentence.startswith("Held back by communication: ")
+    assert sentence.startswith("Held back by communication or ranks it waited for: ")
     assert sentence.endswith("communication may be waiting for other ranks.")
     assert not re.search("network", sentence)
 
