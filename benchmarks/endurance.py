@@ -27,7 +27,7 @@ from commscope.readers import open_run
 from tests.record.foreign import DDP, OWN_PROFILER, SPAWN
 
 MARK = "COMMSCOPE_ENDURANCE"  # in the environment of a recording and of all that comes from it
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 GONE_S = 15.0  # for the processes of a recording that was ended
 TIMES = {"ddp": 100, "profiler": 20, "spawn": 20, "ended": 50}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -124,7 +124,11 @@ def started(folder: Path, code: str, mark: str) -> subprocess.Popen[bytes]:
 
 
 def end(process: subprocess.Popen[bytes], mark: str) -> str:
-    """End what hung."""
+    """End what hung, and say where its processes stood."""
+    for pid in alive(mark):
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:90]
+        print(f"  {pid} {words[0]} {int(words[11]) + int(words[12])} ticks: {command}", flush=True)
     for pid in [process.pid, *alive(mark)]:
         os.kill(pid, signal.SIGKILL)
     process.wait()

@@ -3,8 +3,8 @@
 Takes events, gives an index into PHASES per event.
 
 Evidence, strongest first: our own ranges, across threads by time; autograd and optimizer structure on the
-thread (measured on Megatron-core, torchtitan, picotron, DTensor; see trace-formats.md section 4); ranges of
-the program named after a phase; batches of an engine; else the position in the step: before a backward it is
+thread (measured on Megatron-core, torchtitan, picotron, DTensor; see trace-formats.md section 4); batches of
+an engine; ranges of the program named after a phase; else the position in the step: before a backward it is
 forward, behind the last one other. A thread without operators works for what runs meanwhile on the others. A
 CUDA graph holds whatever was captured: its position says nothing of its kernels.
 """
@@ -108,7 +108,7 @@ def _host_phases(events: Events, host: Int64, windows: tuple[Window, ...]) -> Co
     else:
         result = np.full(len(host), NONE, np.int8)
     batches = _batches(events).around(queries.on_one_lane())
-    for stronger in (batches, spoken, structural, ours):
+    for stronger in (spoken, batches, structural, ours):
         result = np.where(stronger >= 0, stronger, result)
     return result.astype(np.int8)
 

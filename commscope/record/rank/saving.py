@@ -9,17 +9,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import select
 import signal
+import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from commscope.errors import BackendProblem
-from commscope.record.handover.liveness import die_with_parent
+from commscope.record.handover.liveness import cpu_seconds, die_with_parent
 
 Wait = Callable[[], object]
 
+STUCK_S = 20.0  # a child that uses no CPU for so long writes nothing
 _WHOLE = b"whole"
 _LONGEST = 4096  # of an answer; so much goes through a pipe in one piece
 _FIRST_OTHER = 3  # after standard input, output and error
@@ -43,10 +46,18 @@ def save_in_child(write: Callable[[], object]) -> Wait:
     if child == 0:
         _write_and_leave(write, tell)
     os.close(tell)
-    return functools.partial(_wait_for, child, told)
+    return functools.partial(_wait_for, child, told, write)
 
 
-def _wait_for(child: int, told: int) -> None:
+def _wait_for(child: int, told: int, write: Callable[[], object]) -> None:
+    if not _answers(child, told):
+        # it may stand at a lock that a thread of ours held when it came to be
+        os.kill(child, signal.SIGKILL)
+        os.close(told)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+        write()
+        return
     answer = os.read(told, _LONGEST)
     os.close(told)
     with contextlib.suppress(ChildProcessError):  # the program may have waited for all its children
@@ -56,6 +67,18 @@ def _wait_for(child: int, told: int) -> None:
     what, _, rest = answer.decode(errors="replace").partition("\n")
     where, _, hint = rest.partition("\n")
     raise BackendProblem(what or "the process that wrote the trace was ended", where=where, hint=hint)
+
+
+def _answers(child: int, told: int) -> bool:
+    """Wait for a child as long as it does anything; whether it has said or ended something."""
+    used, since = -1.0, time.monotonic()
+    while not select.select([told], [], [], STUCK_S / 10)[0]:
+        now = cpu_seconds((child,)).get(child, 0.0)
+        if now != used:
+            used, since = now, time.monotonic()
+        elif time.monotonic() - since > STUCK_S:
+            return False
+    return True
 
 
 def _write_and_leave(write: Callable[[], object], tell: int) -> NoReturn:

@@ -96,3 +96,9 @@ def test_a_batch_marked_twice_is_one_step() -> None:
         f"r0: mark:{DECODE} 0-20 | mark:{DECODE} 1-19 | op:aten::mm 2-9 | compute 10-30 launch=3"
     )
     assert [window.name for window in analyze_rank(trace).windows] == ["capture", "step 0"]
+
+
+def test_a_batch_is_no_forward_though_the_engine_says_so_inside() -> None:
+    (trace,) = build(f"r0: mark:{DECODE} 0-20 | mark:Forward 1-19 | op:aten::mm 2-9 | compute 10-30 launch=3")
+    (_, step) = analyze_rank(trace).breakdown
+    assert {phase for phase, time_ns in (step.compute_by_phase_ns or {}).items() if time_ns} == {Phase.DECODE}

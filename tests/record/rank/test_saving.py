@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("torch")
 
 from commscope.errors import BackendProblem
+from commscope.record.rank import saving
 from commscope.record.rank.saving import save_in_child, save_in_thread
 
 BOTH = pytest.mark.parametrize("save", [save_in_child, save_in_thread])
@@ -57,3 +59,16 @@ def test_a_child_holds_no_socket_of_its_parent(tmp_path: Path) -> None:
     os.close(told)
     os.close(tell)
     assert (tmp_path / "trace").read_text() == "False"
+
+
+def test_a_child_that_stands_still_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = os.getpid()
+
+    def write() -> None:
+        if os.getpid() != parent:
+            time.sleep(600)  # at a lock that nobody will give back
+        (tmp_path / "trace").write_text(str(os.getpid()))
+
+    monkeypatch.setattr(saving, "STUCK_S", 0.5)
+    save_in_child(write)()
+    assert (tmp_path / "trace").read_text() == str(parent)
