@@ -18,7 +18,7 @@ from commscope.figures.drawing.subject import EVERYTHING, Focus, Focused, Subjec
 from commscope.figures.drawing.theme import nothing, template
 from commscope.figures.volume import busbw
 from commscope.figures.volume.wire_bytes import PAYLOAD as PAYLOAD_MEASURE
-from commscope_dashboard import scenarios
+from commscope_dashboard import explorer, scenarios
 from commscope_dashboard.runs.library import Library
 from commscope_dashboard.runs.links import link_of
 from commscope_dashboard.view import View
@@ -51,7 +51,7 @@ class Drawn:
 def is_known(key: str) -> bool:
     """Whether a figure stands behind the key."""
     name = key.removeprefix(COMPARE_PREFIX)
-    return name in {*_KNOWN, VOLUME} or key == WHATIF
+    return name in {*_KNOWN, VOLUME} or key in (WHATIF, *explorer.FIGURES)
 
 
 def draw(library: Library, view: View, key: str) -> Drawn:
@@ -61,6 +61,8 @@ def draw(library: Library, view: View, key: str) -> Drawn:
 
 def drawn_anew(library: Library, view: View, key: str) -> Drawn:
     """The same, drawn now."""
+    if key in explorer.FIGURES:
+        return _drawn(explorer.draw(view, key), explorer.caption(view, key), explorer.rows(view, key))
     if key == WHATIF:
         caption, rows = scenarios.caption(library, view), scenarios.rows(library, view)
         return _drawn(scenarios.draw(library, view), caption, rows)

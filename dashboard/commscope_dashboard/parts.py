@@ -14,7 +14,7 @@ from commscope.errors import CommScopeError
 from commscope.figures.metrics import TILES
 from commscope.report.comparison_sections import difference_words
 from commscope.units import format_percent, format_time
-from commscope_dashboard import scenarios
+from commscope_dashboard import explorer, scenarios
 from commscope_dashboard.components import Component, error_card, notice, tile
 from commscope_dashboard.pages import collectives, doctor, run
 from commscope_dashboard.runs.library import Library
@@ -132,6 +132,8 @@ PARTS: Mapping[str, Part] = {
     "perfetto": run.perfetto,
     "collectives-grid": collectives.grid,
     "whatif-answer": scenarios.answer,
+    "plan-answer": lambda _, view: explorer.answer(view),
+    "plan-shapes": lambda _, view: explorer.shapes(view),
     "doctor": doctor.report,
     "banner": banner,
     "verdict": verdict,

@@ -9,9 +9,12 @@ from typing import Any
 from commscope.figures.drawing.subject import EVERYTHING, MEDIAN, NO_PHASE, Focus
 from commscope.figures.volume.wire_bytes import PAYLOAD, WIRE
 from commscope.schema import Collective, Phase
+from commscope.theory.gpus import GPUS
 from commscope_dashboard.runs.library import Library
 
 Query = Mapping[str, Any]
+SIZES = ("3.6B", "7.5B", "22B", "76B")  # of the explorer
+DEGREES = (1, 2, 4, 8, 16, 32)
 _LARGEST = 20.0
 _FASTEST_GBPS = 1e6
 _MOST_DIGITS = 12
@@ -32,6 +35,13 @@ class View:
     link_gbps: float | None = None  # a reference line of the bandwidth figure
     communication: str = "paid"  # free: transfers take no time
     focus: Focus = EVERYTHING  # what the reader picked out of the runs
+    plan_gpu: str = "h100"  # of the explorer
+    plan_size: str = "22B"
+    plan_tp: int = 8
+    plan_sp: str = "yes"
+    plan_batch_log2: float = 2.0
+    plan_seq_log2: float = 11.0
+    plan_node_log2: float = 3.0
 
 
 def view_of(library: Library, query: Query | None) -> View:
@@ -58,7 +68,27 @@ def view_of(library: Library, query: Query | None) -> View:
             collective=_choice(query.get("collective"), tuple(Collective), "") or None,
             instance=_whole(query.get("instance")),
         ),
+        **_plan(query),
     )
+
+
+def _plan(query: Query) -> dict[str, Any]:
+    """The explorer's controls."""
+    return {
+        "plan_gpu": _choice(query.get("plan_gpu"), tuple(GPUS), "h100"),
+        "plan_size": _choice(query.get("plan_size"), SIZES, "22B"),
+        "plan_tp": int(_choice(query.get("plan_tp"), tuple(map(str, DEGREES)), "8")),
+        "plan_sp": _choice(query.get("plan_sp"), ("yes", "no"), "yes"),
+        "plan_batch_log2": _within(query.get("plan_batch_log2"), 2.0, (0, 6)),
+        "plan_seq_log2": _within(query.get("plan_seq_log2"), 11.0, (10, 17)),
+        "plan_node_log2": _within(query.get("plan_node_log2"), 3.0, (0, 6)),
+    }
+
+
+def _within(value: object, default: float, ends: tuple[int, int]) -> float:
+    """A whole number of doublings within its slider."""
+    number = round(_number(value, default))
+    return float(number) if ends[0] <= number <= ends[1] else default
 
 
 def _steps(library: Library) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from tests.figures import samples
 FIGURES = (
     "compare-breakdown", "compare-volume", "compare-critical-path", "compare-stalls", "compare-waits",
     "compare-memory", "breakdown", "phases", "volume", "memory", "timeline", "lateness", "wait-transfer",
-    "busbw", "critical-path", "whatif",
+    "busbw", "critical-path", "whatif", "plan-throughput", "plan-memory", "saved", "compare-saved",
 )  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_the_layout_brings_what_the_page_shows(library: Library) -> None:
     page = filled(PAGES[0].layout(library, view), library, view, "dark")
     assert compare(*samples.pair()).headline in text_of(page)
     graphs = [one for one in find(page, "figure") if isinstance(one.id, dict)]
-    assert len(graphs) == 6
+    assert len(graphs) == 7
     assert all(graph.figure["layout"]["template"] == charts.looks("dark") for graph in graphs)
 
 

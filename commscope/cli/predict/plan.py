@@ -124,11 +124,29 @@ def command(workload: str, form: str, output: str | None, force: bool, **options
         return
     if options["calibrate"]:
         raise UsageProblem("--calibrate needs the rows of a --table", hint="--table rows.csv --calibrate A,B")
+    if degrees and len(degrees) > 1:
+        emit(_by_degree(workload, form, degrees, options), output, force=force)
+        return
     layout = _layout(options)
     planned = plan(layout, model_of(workload, options), _policy(workload, options), gpu_of(options))
     emit(_render(planned, form), output, force=force)
     if form == "text":
         hint(f"commscope record {workload} --tp {options['tp']} ... measures the same layout")
+
+
+def _by_degree(workload: str, form: str, degrees: tuple[int, ...], options: dict[str, Any]) -> str:
+    """Throughput and memory of several degrees, and the shapes of a layer."""
+    from commscope.report.plain_json import dumps
+    from commscope.report.plans.degrees import degrees_document, degrees_sections
+    from commscope.theory.degrees import degrees_of
+
+    model, gpu = model_of(workload, options), gpu_of(options)
+    found = degrees_of(_layout(options), model, _policy(workload, options), gpu, degrees)
+    if form == "json":
+        return dumps(degrees_document(found, model, gpu))
+    from commscope.report import render
+
+    return getattr(render, form)(degrees_sections(found, model, gpu))  # type: ignore[no-any-return]
 
 
 def _from_run(workload: str, form: str, degrees: tuple[int, ...] | None, options: dict[str, Any]) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from commscope_dashboard.pages import collectives, compare, doctor, path, run
+from commscope_dashboard.pages import collectives, compare, doctor, path, plan, run
 
-PAGES = (compare, run, collectives, path, doctor)
+PAGES = (compare, run, collectives, path, plan, doctor)
