@@ -4,8 +4,9 @@ python -m benchmarks.fuzz_ranks [--inputs 100000] [--seed 0] [--memory-gib 1] [-
 
 Each input is a folder of 1 to 3 ranks and run.json with up to five damages (tests/hostile/mutations.py). It
 is analyzed, told as JSON and text, held against the laws (tests/hostile/laws.py), and one more command by
-chance runs over it. The process may take that much memory beyond what it holds at the start. A fault is kept
-as a folder, one of each kind; the exit code is 1 where there was one.
+chance runs over it. The process may take that much memory beyond what it holds at the start, and an input that
+many seconds of the CPU. A fault is kept as a folder, one of each kind; the exit code is 1 where there was one.
+Ctrl-C ends a run and tells what it did.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--memory-gib", type=float, default=1.0)
     parser.add_argument("--longest-s", type=int, default=60)
     asked = parser.parse_args()
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     warnings.simplefilter("error")
     counts, faults = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as scratch:
@@ -48,18 +49,20 @@ def main() -> int:
         for number in range(asked.inputs):
             chance = random.Random(f"{asked.seed}/{number}")
             folder = written(Path(scratch) / "run", damaged_run(chance))
-            signal.alarm(asked.longest_s)
+            signal.setitimer(signal.ITIMER_PROF, asked.longest_s)
             try:
                 counts[commands.outcome(folder, chance)] += 1
+            except KeyboardInterrupt:
+                break
             except Exception:  # noqa: BLE001 - every fault is kept, whatever it is
                 kind = _kind_of(sys.exc_info()[1])
                 if not faults[kind]:
                     _keep(folder, f"{asked.seed}-{number}")
                 faults[kind] += 1
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             if (number + 1) % 1000 == 0:
-                _tell(number + 1, counts, faults)
-    _tell(asked.inputs, counts, faults)
+                _tell(counts, faults)
+    _tell(counts, faults)
     return 1 if faults else 0
 
 
@@ -87,7 +90,8 @@ def _keep(folder: Path, name: str) -> None:
     print(f"kept at {kept}", file=sys.stderr, flush=True)
 
 
-def _tell(done: int, counts: Counter[str], faults: Counter[str]) -> None:
+def _tell(counts: Counter[str], faults: Counter[str]) -> None:
+    done = counts.total() + faults.total()
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     spent_s = round(time.process_time())
     told = f"{done} inputs: {dict(counts)}; faults {dict(faults)}; peak {peak_mib} MiB; {spent_s} CPU s"
