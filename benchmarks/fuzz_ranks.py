@@ -4,9 +4,9 @@ python -m benchmarks.fuzz_ranks [--inputs 100000] [--seed 0] [--memory-gib 1] [-
 
 Each input is a folder of 1 to 3 ranks and run.json with up to five damages (tests/hostile/mutations.py). It
 is analyzed, told as JSON and text, held against the laws (tests/hostile/laws.py), and one more command by
-chance runs over it. The process may take that much memory beyond what it holds at the start, and an input that
-many seconds of the CPU. A fault is kept as a folder, one of each kind; the exit code is 1 where there was one.
-Ctrl-C ends a run and tells what it did.
+chance runs over it. The process may take that much memory beyond what it holds at the start, and an input
+that many seconds of the CPU. A fault is kept as a folder, one of each kind; the exit code is 1 where there
+was one. Ctrl-C and SIGTERM end a run and have it tell what it did.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def main() -> int:
     parser.add_argument("--longest-s", type=int, default=60)
     asked = parser.parse_args()
     signal.signal(signal.SIGPROF, _too_long)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     warnings.simplefilter("error")
     counts, faults = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as scratch:
