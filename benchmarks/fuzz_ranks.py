@@ -40,8 +40,8 @@ def main() -> int:
     parser.add_argument("--longest-s", type=int, default=60)
     asked = parser.parse_args()
     signal.signal(signal.SIGPROF, _too_long)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.default_int_handler)
     warnings.simplefilter("error")
     counts, faults = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as scratch:

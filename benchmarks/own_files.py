@@ -22,14 +22,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from commscope_dashboard.runs import loading
-from commscope_dashboard.runs.kept import packed, unpacked
 
 from commscope.analysis.result import Analysis
-from commscope.engine import analyze
+from commscope.engine import analyze, kept
+from commscope.engine.packing import plain_bytes
 from commscope.errors import CommScopeError
 from commscope.readers import open_run, read_rank, slim
+from commscope.readers.files.user_cache import OFF, user_cache
 from commscope.readers.slim import cache
 from commscope.report.contract import analysis_document, dumps
+from commscope.trace import Run
 
 SAVED = Path(__file__).resolve().parents[1] / "traces" / "gpt-tp2"
 OTHER = SAVED.with_name("gpt-tp2-sp")
@@ -84,29 +86,54 @@ def flip_slim(rounds: int, chance: random.Random, place: Path) -> Counter[str]:
 
 
 def flip_caches(rounds: int, chance: random.Random, place: Path) -> Counter[str]:
-    """What is read where the entry of a trace, or of the dashboard, has one flipped bit."""
+    """What is read where an entry of a trace, of a rank's answer, or of the dashboard has one flipped bit."""
     os.environ["COMMSCOPE_CACHE"] = str(place / "cache")
-    os.environ.pop(cache.OFF, None)
+    os.environ.pop(OFF, None)
     cache.WORTH_BYTES = 1
     run = open_run(SAVED)
-    part = replace(run.parts[0], reader="kineto")
-    truth = read_rank(run.parts[0], run.info)
-
-    def read(*_: object) -> object:
-        return truth
-
-    cache.read_cached(part, run.info, read)  # type: ignore[arg-type]
-    entry = next((place / "cache" / cache.KIND).iterdir())
-    whole = entry.read_bytes()
-    kept = packed(loading.read_path(SAVED))
+    packed = loading.PACKING.packed(loading.read_path(SAVED))
+    kinds = {"trace": _trace_of(run), "rank": _rank_of(run)}
+    entries = {kind: next((place / "cache" / f"{kind}s").iterdir()) for kind in kinds}
+    whole = {kind: entry.read_bytes() for kind, entry in entries.items()}
     found: Counter[str] = Counter()
-    for _ in range(rounds // 2):
-        entry.write_bytes(flipped(whole, chance))
-        got = cache.read_cached(part, run.info, read)  # type: ignore[arg-type]
-        is_same = repr(got) == repr(truth) and bool((got.events.end_ns == truth.events.end_ns).all())
-        found["trace: made anew" if got is truth else "trace: same" if is_same else "SILENT"] += 1
-        found["dashboard: made anew" if unpacked(flipped(kept, chance)) is None else "SILENT"] += 1
+    for _ in range(rounds // 3):
+        for kind, read in kinds.items():
+            damaged = flipped(whole[kind], chance)
+            entries[kind].write_bytes(damaged)
+            is_same, is_anew = read(), entries[kind].read_bytes() != damaged
+            found[
+                f"{kind}: made anew" if is_same and is_anew else f"{kind}: same" if is_same else "SILENT"
+            ] += 1
+        is_refused = loading.PACKING.unpacked(flipped(packed, chance)) is None
+        found["dashboard: made anew" if is_refused else "SILENT"] += 1
     return found
+
+
+def _trace_of(run: Run) -> Callable[[], bool]:
+    """Whether a rank is read as it is."""
+    truth = read_rank(run.parts[0], run.info)
+    part = replace(run.parts[0], reader="kineto")
+
+    def read() -> bool:
+        got = cache.read_cached(part, run.info, lambda *_: truth)
+        return repr(got) == repr(truth) and bool((got.events.end_ns == truth.events.end_ns).all())
+
+    read()
+    return read
+
+
+def _rank_of(run: Run) -> Callable[[], bool]:
+    """Whether a rank's answer is what it would be without a cache."""
+    truth = plain_bytes(kept.analyze_part(run.parts[0], run.info))
+    folder = user_cache(kept.KIND)
+    assert folder is not None
+    place = kept.Kept(folder, "benchmark")
+
+    def read() -> bool:
+        return plain_bytes(kept.analyze_kept(run.parts[0], run.info, place)) == truth
+
+    read()
+    return read
 
 
 def contents(folder: Path) -> dict[str, bytes]:
