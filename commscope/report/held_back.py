@@ -7,7 +7,7 @@ named only where halving it gives a tenth of the time and twice what any other g
 from __future__ import annotations
 
 from commscope.analysis.result import Analysis
-from commscope.analysis.summary import instances_in
+from commscope.analysis.summary import instances_in, longest_span_ns
 from commscope.units import format_percent
 from commscope.whatif import halving_gains
 
@@ -39,8 +39,11 @@ def held_back(analysis: Analysis, window: str) -> str | None:
     unrecorded = _unrecorded(analysis, window)
     if unrecorded >= WORTH:
         note += f"; nothing recorded explains {format_percent(unrecorded)} of the path"
+    untied = _untied(analysis, window)
+    if untied >= WORTH:
+        note += f"; what a rank waited {format_percent(untied)} of its time for is not known"
     first, second = order[:2]
-    clear = gains[first] >= max(WORTH, LEAD * gains[second], LEAD * unrecorded / 2)
+    clear = gains[first] >= max(WORTH, LEAD * gains[second], LEAD * unrecorded / 2, LEAD * untied / 2)
     if not clear or first == "idle":
         return f"Held back by no single cause: halving saves, of the time, {saved}{note}."
     named = words[first] + (WHOM if words[first] == UNTOLD["transfer"] else "")
@@ -51,6 +54,16 @@ def _unrecorded(analysis: Analysis, window: str) -> float:
     """The share of the path that nothing recorded explains: halving its cause might save half of it."""
     path = next((one for one in analysis.critical_paths if one.window == window and one.length_ns), None)
     return path.by_kind_ns.get("idle", 0) / path.length_ns if path else 0.0
+
+
+def _untied(analysis: Analysis, window: str) -> float:
+    """The largest share of a rank's time in which it waited for nobody knows whom: no replay shows what
+    would shorten that.
+    """
+    table = instances_in(analysis, window)
+    alone = table[table["instance"].isna()]
+    waited = alone["least_wait_ns"].fillna(0).groupby(alone["rank"]).sum()
+    return float(waited.max()) / max(1, longest_span_ns(analysis, window)) if len(waited) else 0.0
 
 
 def _waits_told(analysis: Analysis, window: str) -> bool:

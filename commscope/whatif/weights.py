@@ -22,7 +22,8 @@ def new_weights(graph: RunGraph, table: pd.DataFrame, scenario: Scenario) -> Int
     """The weight of every edge under the scenario; negative ones only repair clocks and stay."""
     if scenario.changes_nothing:
         return graph.weight_ns
-    weight = graph.weight_ns.astype(np.float64)
+    waited = _waited(graph, table)
+    weight = graph.weight_ns.astype(np.float64) - waited
     moves = graph.row >= 0
     weight[moves] = _transfers(graph, table, scenario)[moves]
     if scenario.no_stragglers:
@@ -34,7 +35,15 @@ def new_weights(graph: RunGraph, table: pd.DataFrame, scenario: Scenario) -> Int
         weight *= np.prod(list(equal_factors(graph, table, scenario.equalize).values()), axis=0)
     for scale in scenario.scales:
         weight[_meant(graph, scale)] *= scale.factor
-    return np.where(graph.weight_ns > 0, np.rint(weight), graph.weight_ns).astype(np.int64)
+    return np.where(graph.weight_ns > 0, np.rint(weight) + waited, graph.weight_ns).astype(np.int64)
+
+
+def _waited(graph: RunGraph, table: pd.DataFrame) -> Int64:
+    """What is known to be waiting of communication that nothing ties to others: no network shortens it."""
+    alone = table["instance"].isna().to_numpy(dtype=bool)
+    known = table["least_wait_ns"].to_numpy(dtype=np.int64, na_value=0)
+    least = np.append(np.where(alone, known, 0), 0)
+    return np.clip(np.where(graph.row >= 0, least[graph.row], 0), 0, np.maximum(graph.weight_ns, 0))
 
 
 def _transfers(graph: RunGraph, table: pd.DataFrame, scenario: Scenario) -> Float64:
@@ -44,7 +53,7 @@ def _transfers(graph: RunGraph, table: pd.DataFrame, scenario: Scenario) -> Floa
     moves = graph.row >= 0
     np.maximum.at(longest, graph.row[moves], graph.weight_ns[moves])
     fixed = fixed_parts(table, longest)[graph.row] if len(table) else np.zeros(len(graph.row))
-    total = graph.weight_ns.astype(np.float64)
+    total = graph.weight_ns.astype(np.float64) - _waited(graph, table)
     fixed = np.minimum(fixed, np.maximum(total, 0))
     return fixed * scenario.latency + (total - fixed) / scenario.bandwidth
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,6 +86,29 @@ def test_the_numbers_are_those_of_replays(seed: int, style: str) -> None:
         for kind, gain in halving_gains(analysis, window).items():
             outcome = replay(analysis, Scenario(scales=(Scale(kind, 0.5),)), window)
             assert gain == pytest.approx(1 - outcome.ratio, abs=1e-12)
+
+
+def untied(waited_ns: int) -> Analysis:
+    """One collective of 20 ms whose partners nobody knows; so much of it is known to be waiting."""
+    program: list[Instruction] = [Compute(2 * MS), Comm(), Compute(MS)]
+    world = World(style="gloo", transfer=lambda kind, size: 20 * MS)
+    analysis = analysis_of(simulate(world, {0: program, 1: program}))
+    columns = {"instance": pd.NA, "wait_ns": pd.NA, "transfer_ns": pd.NA, "culprit": pd.NA}
+    table = analysis.instances.assign(**columns, least_wait_ns=waited_ns).astype(analysis.instances.dtypes)
+    return replace(analysis, instances=table)
+
+
+def test_no_network_shortens_what_is_known_to_be_waiting() -> None:
+    outcome = replay(untied(18 * MS), Scenario(comm_free=True), "capture")
+    assert outcome.before_ns - outcome.after_ns == pytest.approx(2 * MS, abs=10_000)
+    assert halving_gains(untied(18 * MS), "capture")["transfer"] == pytest.approx(1 / 23, abs=0.01)
+    assert halving_gains(untied(0), "capture")["transfer"] == pytest.approx(10 / 23, abs=0.01)
+
+
+def test_no_cause_is_named_beside_waits_that_nothing_ties_to_a_rank() -> None:
+    sentence = held_back(untied(18 * MS), "capture") or ""
+    assert sentence.startswith("Held back by no single cause: ")
+    assert "; what a rank waited 78.2 % of its time for is not known." in sentence
 
 
 REPLAYED = ("gloo/mcore0161_sp2", "gloo/oth_pp", "torchrec_opt4_4rank", "dlrm_8rank_v100")
