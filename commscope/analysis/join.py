@@ -35,6 +35,7 @@ from commscope.analysis.naming import late_arrivals, named_causes, records_of, w
 from commscope.analysis.result import (
     Analysis,
     Clock,
+    IdleGap,
     Intervals,
     Matching,
     RankAnalysis,
@@ -109,12 +110,23 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         coverage={one.rank: one.coverage for one in ordered},
         compute={one.rank: _common_compute(one, joined.clock) for one in ordered},
         late_arrivals=late_arrivals(charges, instances, records),
+        idle_gaps=tuple(gap for one in ordered for gap in _common_gaps(one, joined.clock)),
+        kernels=pd.concat([one.kernels.assign(rank=one.rank) for one in ordered], ignore_index=True),
     )
 
 
 def _common_compute(one: RankAnalysis, clock: Clock | None) -> Intervals:
     start_ns, end_ns = one.compute.start_ns, one.compute.end_ns
     return Intervals(common_time(clock, one.rank, start_ns), common_time(clock, one.rank, end_ns))
+
+
+def _common_gaps(one: RankAnalysis, clock: Clock | None) -> tuple[IdleGap, ...]:
+    gaps = one.activities.idle_gaps if one.activities is not None else ()
+    times = np.array([(gap.start_ns, gap.end_ns) for gap in gaps], np.int64).reshape(-1, 2)
+    moved = common_time(clock, one.rank, times).tolist()
+    return tuple(
+        replace(gap, start_ns=start, end_ns=end) for gap, (start, end) in zip(gaps, moved, strict=True)
+    )
 
 
 def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) -> Joined:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from commscope.analysis import intervals as iv
-from commscope.analysis.activities import activities_of
+from commscope.analysis.activities import activities_of, kernels_of
 from commscope.analysis.attribution import PHASES, Attribution, Busy
 from commscope.analysis.breakdown import (
     Owned,
@@ -84,6 +84,7 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
         recompute=_recompute(trace.events, attribution),
         host_bound=host_bound,
         activities=activities_of(trace, attribution, instances, windows, host_bound) if is_told else None,
+        kernels=kernels_of(trace.events, attribution, parts.launches),
     )
 
 

@@ -109,6 +109,9 @@ class Activity:
     frame: str | None = field(default=None, compare=False)  # the innermost one, amid the longest piece
 
 
+Spent = tuple[tuple[Activity, int], ...]  # activities and their time in ns, the longest first
+
+
 @dataclass(frozen=True, slots=True)
 class ActivitySums:
     """Time by activity in each cell, the longest first: rows `first[i]` to `first[i + 1]` are of cell i."""
@@ -117,6 +120,16 @@ class ActivitySums:
     activity: npt.NDArray[np.int32]  # index into Activities.names
     time_ns: Int64
     rest_ns: Int64  # of each cell: what the activities that are not kept took together
+
+
+@dataclass(frozen=True, slots=True)
+class IdleGap:
+    """A time in which a rank's device did nothing, and what its host did in most of it."""
+
+    rank: int
+    start_ns: int
+    end_ns: int
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +144,7 @@ class Activities:
     device: ActivitySums
     host: ActivitySums  # the threads that launch, also while the device is busy
     names: tuple[Activity, ...]
-
-
-Spent = tuple[tuple[Activity, int], ...]  # activities and their time in ns, the longest first
+    idle_gaps: tuple[IdleGap, ...] = ()  # the longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,7 @@ class RankAnalysis:
     recompute: Intervals | None = None  # the part of compute that recomputes, own clock
     host_bound: Intervals | None = None  # idle while the host was on its way to the next launch, own clock
     activities: Activities | None = None  # what it did between its collectives, by name
+    kernels: pd.DataFrame = field(default_factory=pd.DataFrame)  # by name and shape, those that took longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +322,5 @@ class Analysis:
     coverage: dict[int, dict[str, float | int | None]] = field(default_factory=dict)
     compute: dict[int, Intervals] = field(default_factory=dict)  # rank -> when it computes, common clock
     late_arrivals: tuple[LateArrival, ...] = ()  # the largest waits of each window, largest first
+    idle_gaps: tuple[IdleGap, ...] = ()  # the longest of each rank, common clock
+    kernels: pd.DataFrame = field(default_factory=pd.DataFrame)  # of each rank by name and shape

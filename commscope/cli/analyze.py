@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 @click.command("analyze")
 @click.argument("run")
 @click.option("--step", type=int, help="Show this step instead of the median one.")
+@click.option(
+    "--top", type=click.IntRange(min=0), default=0, help="Also the N worst collectives, kernels, idle times …"
+)
 @gpu_option
 @output_options("text", "markdown", "json", "html", "prometheus")
 @reading_options
 def command(
     run: str,
     step: int | None,
+    top: int,
     gpu: str | None,
     form: str,
     output: str | None,
@@ -32,7 +36,7 @@ def command(
 ) -> None:
     """Where did the step of RUN go: a folder of ranks, one trace, an nsys export or a slim run."""
     analysis = load(run, ranks=ranks, jobs=jobs, scheduler=scheduler)
-    emit(_render(analysis, form, _window(analysis, step), gpu), output, force=force)
+    emit(_render(analysis, form, (_window(analysis, step), top), gpu), output, force=force)
     if form == "text":
         hint(f"commscope compare {run} OTHER_RUN", f"commscope doctor {run}", f"commscope dashboard {run}")
 
@@ -49,7 +53,8 @@ def _window(analysis: Analysis, step: int | None) -> str | None:
     return steps[step]
 
 
-def _render(analysis: Analysis, form: str, window: str | None, gpu: str | None) -> str:
+def _render(analysis: Analysis, form: str, shown: tuple[str | None, int], gpu: str | None) -> str:
+    """What is asked for; `shown` is the window and how many rows of each table."""
     if form == "json":
         from commscope.report.contract import analysis_document, dumps
 
@@ -65,4 +70,4 @@ def _render(analysis: Analysis, form: str, window: str | None, gpu: str | None) 
     from commscope.report import render
     from commscope.report.analysis_sections import analysis_sections
 
-    return getattr(render, form)(analysis_sections(analysis, window, gpu))  # type: ignore[no-any-return]
+    return getattr(render, form)(analysis_sections(analysis, shown[0], gpu, shown[1]))  # type: ignore[no-any-return]

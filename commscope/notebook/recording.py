@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from commscope.analysis import top
 from commscope.analysis.result import Analysis
 from commscope.engine import analyze
 from commscope.notebook import tables
 from commscope.readers import open_run
+from commscope.schema import CAPTURE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -76,6 +78,36 @@ class Recording:
     def steps(self) -> pd.DataFrame:
         """Start, end and span of every step on every rank."""
         return tables.steps(self.analysis)
+
+    @property
+    def late_collectives(self) -> pd.DataFrame:
+        """Matched collectives by exposed wait summed over their ranks, and why the late rank was late."""
+        return top.late_collectives(self.analysis, CAPTURE)
+
+    @property
+    def kernels(self) -> pd.DataFrame:
+        """Kernels by name and shape, all ranks: count, time, mean, longest; beside communication, alone."""
+        return top.kernels(self.analysis)
+
+    @property
+    def slowed_kernels(self) -> pd.DataFrame:
+        """Kernels of one shape that are surely slower beside communication, with a 95 % interval."""
+        return top.slowed_kernels(self.analysis)
+
+    @property
+    def idle_times(self) -> pd.DataFrame:
+        """The longest times in which a rank's device did nothing, and what its host did in each."""
+        return top.idle_times(self.analysis, CAPTURE)
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row a layer with its slowest collective; empty where layers are not told."""
+        return top.layers(self.analysis, CAPTURE)
+
+    @property
+    def rank_quantiles(self) -> pd.DataFrame:
+        """How unlike ranks are in each part of the capture, the largest skew first."""
+        return top.rank_quantiles(self.analysis, CAPTURE)
 
     @property
     def gaps(self) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from commscope.report.found import (
     named_path,
     proposal_section,
     stall_section,
+    top_sections,
 )
 from commscope.report.held_back import held_back
 from commscope.report.matched import matched_words
@@ -46,9 +47,12 @@ MOST_COLLECTIVES = 10
 
 
 def analysis_sections(
-    analysis: Analysis, window: str | None = None, gpu: str | None = None
+    analysis: Analysis, window: str | None = None, gpu: str | None = None, top: int = 0
 ) -> tuple[Section, ...]:
-    """The answer for one window; without one, the step of median length (or the whole capture)."""
+    """The answer for one window; without one, the step of median length (or the whole capture).
+
+    With `top` also so many rows of each table of what took longest.
+    """
     name = window or typical_window(analysis)
     parts = (
         headline(analysis, name),
@@ -60,6 +64,7 @@ def analysis_sections(
         late_section(analysis, name),
         _path(analysis, name),
         saved_section(analysis.run),
+        *(top_sections(analysis, name, top) if top else ()),
         _gaps(analysis),
     )
     return tuple(part for part in parts if part is not None)

@@ -12,7 +12,7 @@ from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.summary import GROUP_KEYS, step_windows, totals_of, typical_window
 from commscope.compare import Comparison, Utilisation, other_load_of, utilisation_of
 from commscope.report.analysis_sections import headline
-from commscope.report.found import activity_document, late_document, proposal_documents
+from commscope.report.found import activity_document, late_document, proposal_documents, table_documents
 from commscope.report.plain_json import dumps as dumps  # noqa: PLC0414 - asked for here by others
 from commscope.schema import ANALYSIS_SCHEMA, CAPTURE, COMPARISON_SCHEMA, VERDICT_SCHEMA
 from commscope.theory.memory import saved_rows
@@ -55,6 +55,7 @@ def analysis_document(analysis: Analysis, gpu: str | None = None) -> dict[str, A
         "headline": list(headline(analysis, typical_window(analysis)).sentences),
         "utilisation": _utilisation(utilisation_of(analysis, gpu)),
         "proposals": proposal_documents(analysis, typical_window(analysis)),
+        "tables": table_documents(analysis, typical_window(analysis)),
         "late_arrivals": [late_document(one) for one in analysis.late_arrivals],
         "saved": [dataclasses.asdict(row) for row in saved_rows(analysis.run)],
     }

@@ -6,7 +6,7 @@ activities that took longest are kept, so the table grows with the collectives, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from commscope.analysis.activities.device_pieces import device_pieces
 from commscope.analysis.activities.frames import frames_of
 from commscope.analysis.activities.host_pieces import host_pieces
+from commscope.analysis.activities.idle_gaps import idle_gaps
 from commscope.analysis.activities.pieces import HOST, KINDS, Pieces
 from commscope.analysis.attribution import PHASES, Attribution
 from commscope.analysis.events import NONE
@@ -49,13 +50,15 @@ def activities_of(
         return None
     events, borders = trace.events, _borders(instances, windows)
     host = host_pieces(events, attribution, span)
-    device = _longest(device_pieces(events, attribution, host, span, host_bound), borders)
+    pieces = device_pieces(events, attribution, host, span, host_bound)
+    device = _longest(pieces, borders)
     alone = bool(events.on_device().any())
     threads = _longest(host.but(kind=HOST), borders) if alone else device
     parts = (device, threads) if alone else (device,)
     names, which = _names(events, parts)
     sums = [_sums(part, at, len(borders) - 1) for part, at in zip(parts, which, strict=True)]
-    return Activities(borders, sums[0], sums[-1], names)
+    gaps = idle_gaps(trace.rank, pieces, lambda chosen: _named(events, chosen))
+    return Activities(borders, sums[0], sums[-1], names, gaps)
 
 
 def _borders(instances: pd.DataFrame, windows: Sequence[Window]) -> Int64:
@@ -122,13 +125,23 @@ def _names(events: Events, parts: Sequence[_Kept]) -> tuple[tuple[Activity, ...]
     """The distinct activities, and for each part the index of each of its rows."""
     known: dict[tuple[int, ...], int] = {}
     which = []
-    for one in (part.piece for part in parts):
-        line, called = frames_of(events, one)
-        call = np.where(called >= 0, called, one.call)
-        columns = (one.kind, one.name, call, one.before, one.after, one.is_python, one.phase, one.layer)
-        rows = zip(*(column.tolist() for column in (*columns, line)), strict=True)
+    for part in parts:
+        rows = _columns(events, part.piece)
         which.append(np.array([known.setdefault(row, len(known)) for row in rows], np.int64))
     return tuple(_activity(events.names, row) for row in known), which
+
+
+def _named(events: Events, pieces: Pieces) -> list[Activity]:
+    """The activity of each piece."""
+    return [_activity(events.names, row) for row in _columns(events, pieces)]
+
+
+def _columns(events: Events, one: Pieces) -> Iterator[tuple[int, ...]]:
+    """What tells the activity of each piece."""
+    line, called = frames_of(events, one)
+    call = np.where(called >= 0, called, one.call)
+    columns = (one.kind, one.name, call, one.before, one.after, one.is_python, one.phase, one.layer, line)
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _activity(names: Sequence[str], row: tuple[int, ...]) -> Activity:

@@ -14,6 +14,7 @@ from commscope.analysis.naming.words import (
     late_words,
     named_cause_words,
     place_words,
+    short_name,
     spent_words,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "named_causes",
     "place_words",
     "records_of",
+    "short_name",
     "spent_words",
     "with_names",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from commscope.report.found.documents import activity_document, late_document
 from commscope.report.found.late import MOST_LATE, late_section, named_path
 from commscope.report.found.stalls import MOST_STALLS, stall_section
+from commscope.report.found.tables import table_documents, top_sections
 from commscope.report.found.todo import proposal_documents, proposal_section
 
 __all__ = [
@@ -17,4 +18,6 @@ __all__ = [
     "proposal_documents",
     "proposal_section",
     "stall_section",
+    "table_documents",
+    "top_sections",
 ]
