@@ -17,6 +17,7 @@ from tests.conftest import CHECKOUT, Demo
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+TEXT = re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 TYPED = [line[2:] for block in CONSOLE for line in block.splitlines() if line.startswith("$ ")]
 QUOTED = re.findall(r"`(commscope [a-z]+ [^`]+)`", README)
 COMMANDS = sorted({line for line in [*TYPED, *QUOTED] if line.startswith("commscope ")})
@@ -82,3 +83,51 @@ def test_the_ci_recipe_is_ten_lines_and_its_check_passes() -> None:
     done = subprocess.run(arguments, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("pass: ")
+
+
+EXACT = (
+    "It moves ",
+    "Operators a step: ",
+    "Its memory peak ",
+    "forward ",
+    "backward ",
+    "other ",
+    "all ",
+)
+
+
+def test_what_is_exact_in_the_readme_s_output_is_what_a_demo_prints(demo: Demo) -> None:
+    """Bytes, counts, operations and memory are the same on every machine; times are not."""
+    (shown,) = [block for block in TEXT if block.startswith("tp2 → tp2-sp: ")]
+    printed = " ".join(demo.stdout.split())
+    exact = [" ".join(line.split()) for line in sentences(shown) if line.startswith(EXACT)]
+    assert len(exact) >= 10, exact
+    for line in exact:
+        assert line in printed, line
+    assert shown.split("; step")[0] in printed
+
+
+def sentences(shown: str) -> list[str]:
+    """Bullets on one line each, and rows of tables."""
+    joined: list[str] = []
+    for line in shown.splitlines():
+        if line.startswith("  ") and joined and joined[-1].startswith("- "):
+            joined[-1] += f" {line.strip()}"
+        else:
+            joined.append(line.strip())
+    return [line.removeprefix("- ") for line in joined]
+
+
+def test_the_page_on_the_gate_begins_with_commands_that_work(demo: Demo, tmp_path: Path) -> None:
+    """As a fresh clone runs them, with the recording of the demo for that of the first line."""
+    page = (CHECKOUT / "docs" / "check.md").read_text(encoding="utf-8")
+    record, *checks = re.findall(r"^commscope .*?(?=\s*(?:#.*)?$)", page, re.MULTILINE)
+    assert record == "commscope record gpt --tp 2 -o runs/tp2"
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "tp2").symlink_to(demo.baseline)
+    assert len(checks) == 2
+    for command in checks:
+        process = start(command, tmp_path)
+        out, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, out + errors
+    assert (tmp_path / "traces" / "tp2" / "expected.json").is_file()

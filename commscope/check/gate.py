@@ -112,7 +112,14 @@ def _against_baseline(sides: Sides, context: Context, config: Config, name: str)
         if row is not None:
             rows.append(row)
     rows += _unmatched_budgets(sides, config, name)
-    return rows, excused or not (breaking or layouts)
+    untold = [row for row in rows if _is_untold(row)]
+    rows = [replace(row, status="not-comparable") if row in untold else row for row in rows]
+    return rows, not untold and (excused or not (breaking or layouts))
+
+
+def _is_untold(row: Row) -> bool:
+    """A time that an error hangs on and no recording of a side tells: nothing is broken, nor is it green."""
+    return row.status == "missing" and row.fails and row.unit == "ns"
 
 
 def _judge_of(metric: str) -> Callable[[str, Budget, Sides, Context], Row | None]:

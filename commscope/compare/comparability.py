@@ -2,7 +2,8 @@
 
 A difference in what was computed, on which ranks, or by what, breaks the comparison of times. Counts and
 bytes survive another machine or version, but not another model, size of world, dtype, number of tokens,
-set of ranks or of phases. Layouts are what is compared: they differ and break nothing.
+set of ranks or of phases. Where no model was recorded the dtype is that of the payload, which its bytes tell
+exactly. Layouts are what is compared: they differ and break nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from commscope.units import format_ranks
 MODEL_FIELDS = ("family", "layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "seq")
 ESSENTIAL = ("world_size", "backend", "device", "versions.torch", "model", "dtype", "tokens")
 STEP_PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER)  # recompute is a choice of the layout
-_KEY = {"model": "model.family"}
+_KEYS = {"model": ("model.family",), "dtype": ("dtype", "payload.dtype")}  # any of them tells
+PAYLOAD_DTYPE = "payload.dtype"
 MACHINE = ("backend", "device", "versions.torch", "host.cpu", "host.cpus")
 
 
@@ -48,14 +50,18 @@ def differences_between(baseline: Facts, candidate: Facts) -> tuple[Difference, 
 
 def unknown_facts(*runs: Facts) -> tuple[str, ...]:
     """Essential facts that at least one run does not tell: never assumed to be equal."""
-    lacking = [name for name in ESSENTIAL if any(run.breaking[_KEY.get(name, name)] is None for run in runs)]
+    lacking = [
+        name
+        for name in ESSENTIAL
+        if any(all(run.breaking.get(key) is None for key in _KEYS.get(name, (name,))) for run in runs)
+    ]
     has_layouts = all(any(name.startswith("layout.") for name in run.other) for run in runs)
     return (*lacking, *(() if has_layouts else ("layout",)))
 
 
 def counts_make_sense(differences: Sequence[Difference]) -> bool:
     """Whether counts and bytes can be held against each other in spite of what breaks times."""
-    return all(row.field in MACHINE for row in differences if row.breaks)
+    return all(row.field in (*MACHINE, PAYLOAD_DTYPE) for row in differences if row.breaks)
 
 
 def describe_device(analysis: Analysis) -> str | None:
@@ -75,7 +81,8 @@ def _breaking_facts(analysis: Analysis) -> dict[str, Any]:
         "backend": run.backend,
         "device": describe_device(analysis),
         "versions.torch": run.versions.get("torch"),
-        "dtype": model.dtype if model else _dominant_dtype(analysis),
+        "dtype": model.dtype if model else None,
+        PAYLOAD_DTYPE: None if model else _dominant_dtype(analysis),
         "tokens": _tokens(analysis),
         "missing_ranks": format_ranks(analysis.missing_ranks) if analysis.missing_ranks else "none",
         "phases": _phases(analysis),

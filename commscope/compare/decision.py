@@ -101,7 +101,11 @@ def decide_either_way(baseline: Sample, candidate: Sample, step_ns: float, *, qu
     return decide(old, new, Rule(allowed, scale=1.0, questions=questions))
 
 
-def corroborated(decision: Decision, witnesses: Sequence[Decision]) -> Decision:
+def corroborated(
+    decision: Decision,
+    witnesses: Sequence[Decision],
+    doubt: str = "the profiled steps of the same runs do not show it",
+) -> Decision:
     """Sure only if another measure of the same runs surely says the same, where there is one.
 
     What slows a machine for the length of one stretch of a run is over in another.
@@ -109,7 +113,7 @@ def corroborated(decision: Decision, witnesses: Sequence[Decision]) -> Decision:
     agree = (one.is_sure and one.direction == decision.direction for one in witnesses)
     if not decision.is_sure or not decision.direction or not witnesses or any(agree):
         return decision
-    return replace(decision, doubt="the profiled steps of the same runs do not show it")
+    return replace(decision, doubt=doubt)
 
 
 def _noise(baseline: Sample, candidate: Sample, rule: Rule, *, is_few: bool) -> float:

@@ -10,6 +10,7 @@ from commscope.check.samples.history import Series
 from commscope.figures import history_line
 from commscope.report.html import figure_block, html_table, page_of
 from commscope.report.verdict_sections import WORDS, headline, row_words, worst_first
+from commscope.units import format_percent
 
 
 def check_html(verdict: Verdict, series: Sequence[Series]) -> str:
@@ -45,7 +46,8 @@ def _series(one: Series) -> str:
         one.metric, one.unit, one.runs, one.values, [point.index for point in one.points]
     )
     told = "; ".join(
-        f"from {point.run} on it is another one (p = {point.p_value:.3f})" for point in one.points
+        f"from {point.run} on it is another one, {format_percent(point.change, signed=True)}"
+        for point in one.points
     )
     rows = [{"run": run, one.metric: value} for run, value in zip(one.runs, one.values, strict=True)]
     return figure_block(f"history-{one.metric}", figure, told or one.note or "No change point.", rows)

@@ -32,13 +32,12 @@ def history_sections(series: Sequence[Series]) -> tuple[Section, ...]:
             format_metric(one.unit, point.before),
             format_metric(one.unit, point.after),
             "-" if point.change is None else format_percent(point.change, signed=True),
-            f"{point.p_value:.3f}",
         )
         for one in series
         for point in one.points
     ]
     told = f"{_plural(len(series[0].runs), 'run')}, {_plural(len(rows), 'change point')} (warning only)."
-    columns = ("metric", "from run", "before", "after", "change", "p")
+    columns = ("metric", "from run", "before", "after", "change")
     return (Section("History", (told, *sorted(notes)), cut(columns, rows, MOST_ROWS) if rows else None),)
 
 

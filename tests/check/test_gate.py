@@ -310,6 +310,32 @@ def test_baselines_survive_the_file_they_are_kept_in(tmp_path: Path) -> None:
     assert check([late], load_baselines(tmp_path)).exit_code == 0
 
 
+def test_gradients_in_32_bits_instead_of_16_are_caught_though_times_are_not_compared() -> None:
+    """Without a recorded model the payload's dtype says what changed, and its bytes are exact."""
+    half, whole = (
+        make_analysis(model=None, layout=None, calls=(Call("all_reduce", size, "backward", dtype=dtype),))
+        for dtype, size in (("bfloat16", 4096), ("float32", 8192))
+    )
+    verdict = against([whole], [half])
+    assert verdict.exit_code == 1
+    assert first(verdict).metric == "communication.payload_bytes"
+    assert "all_reduce in backward 0 → 1 a step" in first(verdict).why
+    assert row(verdict, "step.time").status == "not-comparable"
+
+
+def test_lost_overlap_is_an_error_only_where_exposed_communication_grew() -> None:
+    calls = tuple(Call("all_gather", 400_000, role=None) for _ in range(5))
+    hidden = make_analysis(calls=calls, overlapped=1.0, compute_ns=790_000)
+    lost = row(against([make_analysis(calls=calls)] * 3, [hidden] * 3), "communication.overlapped")
+    assert lost.fails
+    assert (
+        lost.why
+        == "compute hides 210 us → 0 ns of communication a step; all_gather in forward exposed 0 ns → 210 us"
+    )
+    less = make_analysis(calls=calls, overlapped=1.0, compute_ns=790_000, gb_per_s=40.0)
+    assert not row(against([less] * 3, [hidden] * 3), "communication.overlapped").fails
+
+
 def unmatched(analysis: Analysis) -> Analysis:
     """The same recording, had its collectives not been matched over the ranks."""
     table = analysis.instances.assign(instance=None, wait_ns=None, transfer_ns=None)
@@ -331,6 +357,14 @@ def test_what_matching_could_not_tell_is_a_warning_and_not_broken() -> None:
     verdict = against([unmatched(BASE)] * 3)
     assert verdict.exit_code == 0
     assert row(verdict, "stall.blocking").warns
+
+
+def test_what_matching_could_not_tell_cannot_be_checked_where_an_error_hangs_on_it() -> None:
+    verdict = against(
+        [unmatched(BASE)] * 3, metrics={"stall.blocking": {"level": "error", "increase": "10 %"}}
+    )
+    assert (verdict.status, verdict.exit_code) == ("error", 2)
+    assert row(verdict, "stall.blocking").status == "not-comparable"
 
 
 def test_another_payload_is_told_by_its_bytes_and_not_by_missing_times() -> None:

@@ -27,3 +27,11 @@ def test_one_rank_of_eight_is_not_the_run(real_traces: Path) -> None:
     comparison = compare(analyze(open_run(files[0]), jobs=1), whole)
     assert not comparison.comparable
     assert "cannot be compared in time" in comparison.verdict
+
+
+def test_lost_overlap_of_fsdp_is_the_first_sentence(field_cases: Path) -> None:
+    good, bad = (analyze(open_run(field_cases / name), jobs=1) for name in ("fsdp_good", "fsdp_bad"))
+    told = "exposed all_gather 2.00 ms → 21.0 ms, overlapped 10.0 ms → 0 ns"
+    assert told in compare(good, bad).headline
+    assert len(compare(good, bad).headline) < 100
+    assert_mirrored(compare(good, bad), compare(bad, good))

@@ -8,12 +8,14 @@ from statistics import median
 
 from commscope.check.rows.why import Context, change_words, layout_words, moved_changes
 from commscope.check.samples.own_time import OWN_PARTS, STRAGGLER
-from commscope.check.samples.sides import Sides
+from commscope.check.samples.sides import Sides, middle
 from commscope.check.samples.snapshot import EXPOSED_PARTS, PARTS, UNTOLD
+from commscope.compare.measures.timed import EXPOSED
 from commscope.units import format_time
 
 CULPRIT_SHARE = 0.5  # of the step's growth: waits for one rank that make it the culprit
 SMALLEST_PART = 0.1
+OVERLAPPED = "communication.overlapped"
 _EXPOSED = "exposed"  # transfer, wait and what is not told as one, where one side does not tell them apart
 _PART_WORDS = {
     "compute": "compute",
@@ -29,14 +31,44 @@ def why_slower(metric: str, context: Context) -> str:
     """The rank the others waited for and what it did meanwhile, else the part of the step that grew."""
     if metric.startswith(("transfer.time", "memory.")):
         return "; ".join(layout_words(context.differences))
+    overlap = _overlap_words(context.sides)
+    if metric == OVERLAPPED:
+        return "; ".join([overlap, *layout_words(context.differences)])
     before, after = _parts_alike(context.sides)
     step = _growth(*({r: sum(parts.values()) for r, parts in side.items()} for side in (before, after)))
     slower = max(step.values(), default=0.0)
     words = [_late_rank(context.sides, slower) or _grown_part(context.sides, slower)]
+    if _is_overlap_lost(context.sides, slower):
+        words.append(overlap)
     changes = moved_changes(context.sides)
     if changes:
         words.append(change_words(changes[0]))
     return "; ".join([word for word in words if word] + layout_words(context.differences))
+
+
+def _is_overlap_lost(sides: Sides, slower: float) -> bool:
+    """Whether compute hides so much less than before that it explains half of the step's growth."""
+    before, after = _pair(sides, OVERLAPPED)
+    return slower > 0 and before - after >= CULPRIT_SHARE * slower
+
+
+def _overlap_words(sides: Sides) -> str:
+    """What compute hid before and after, and the collective that stands exposed since."""
+    told = f"compute hides {_times(*_pair(sides, OVERLAPPED))} of communication a step"
+    exposed = {name: _pair(sides, name) for name in sides.metrics() if name.startswith(f"{EXPOSED}/")}
+    most = max(exposed, key=lambda name: exposed[name][1] - exposed[name][0], default="")
+    if not most or exposed[most][1] <= exposed[most][0]:
+        return told
+    _, collective, phase = most.split("/")
+    return f"{told}; {collective} in {phase} exposed {_times(*exposed[most])}"
+
+
+def _pair(sides: Sides, metric: str) -> tuple[float, float]:
+    return (middle(sides.baseline, metric) or 0.0, middle(sides.candidate, metric) or 0.0)
+
+
+def _times(before: float, after: float) -> str:
+    return f"{format_time(before)} → {format_time(after)}"
 
 
 def why_straggler(rank: int, metric: str, context: Context) -> str:

@@ -84,6 +84,7 @@ def default_budgets() -> tuple[Budget, ...]:
         *(Budget(name, increase=ZERO, decrease=ZERO, is_default=True) for name in exact),
         Budget("step.time", increase=Limit("3 %", ratio=0.03), is_default=True),
         Budget("straggler.time", increase=parse_limit("3 % of step", "defaults"), is_default=True),
+        Budget("communication.overlapped", decrease=parse_limit("3 % of step", "defaults"), is_default=True),
         Budget(
             "memory.peak", increase=Limit("5 %", ratio=0.05), beyond_noise=False, min_runs=1, is_default=True
         ),

@@ -1,31 +1,25 @@
 """Change points in the history of a metric: one value a run, in order of time -> ChangePoints.
 
-E-divisive (Matteson and James 2014, arXiv 1306.4933), as MongoDB and Hunter use it: the split that
-maximises the energy distance between what lies before and after it is tested by permutations and,
-if significant, both halves are split again. It assumes no distribution. Below 20 values it says
-nothing. It is kept here because ruptures (PELT) wants a penalty and gives no p-value, and Apache Otava,
-which has E-divisive, pins NumPy and brings cloud clients.
+PELT with a Gaussian kernel (Killick et al. 2012, Arlot et al. 2019), from ruptures, assumes no distribution.
+The penalty is the logarithm of the number of runs; with it noise alone raises an alarm in at most one of a
+hundred histories of 20 to 300 runs, as did E-divisive at p <= 0.01. Below 20 values it says nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from statistics import median
 
 import numpy as np
-import numpy.typing as npt
 
 from commscope.check.samples.sides import Sides, middle
 from commscope.check.samples.snapshot import Snapshot
 
 FEWEST = 20
 SMALLEST_PART = 5
-PERMUTATIONS = 199
-SIGNIFICANCE = 0.01
 SMALLEST_CHANGE = 0.01
-SEED = 20260801
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +31,6 @@ class ChangePoint:
     run: str
     before: float  # median of the part before
     after: float
-    p_value: float
 
     @property
     def change(self) -> float | None:
@@ -62,59 +55,15 @@ def history(runs: Sequence[Snapshot], metrics: Sequence[str]) -> tuple[Series, .
     return tuple(series for metric in metrics if (series := _series(runs, metric)) is not None)
 
 
-def change_points(values: Sequence[float]) -> list[tuple[int, float]]:
-    """Places where the values change, with the p-value of each, in order."""
-    if len(values) < FEWEST:
+def change_points(values: Sequence[float]) -> list[int]:
+    """Places where the values change, in order."""
+    if len(values) < FEWEST or len(set(values)) == 1:
         return []
-    random = np.random.default_rng(SEED)
-    found: list[tuple[int, float]] = []
-    pending = [(0, len(values))]
-    whole = np.asarray(values, dtype=np.float64)
-    while pending:
-        start, end = pending.pop()
-        split = _significant_split(whole[start:end], random)
-        if split is not None:
-            place, p_value = split
-            found.append((start + place, p_value))
-            pending += [(start, start + place), (start + place, end)]
-    return sorted(found)
+    from ruptures import KernelCPD  # takes a second to import
 
-
-def _significant_split(values: Floats, random: np.random.Generator) -> tuple[int, float] | None:
-    if len(values) < 2 * SMALLEST_PART:
-        return None
-    distances = np.abs(values[:, None] - values[None, :])
-    place, statistic = _best_split(distances)
-    if statistic <= 0:
-        return None
-    as_large = sum(_best_split(_permuted(distances, random))[1] >= statistic for _ in range(PERMUTATIONS))
-    p_value = (as_large + 1) / (PERMUTATIONS + 1)
-    return (place, p_value) if p_value <= SIGNIFICANCE else None
-
-
-def _permuted(distances: Floats, random: np.random.Generator) -> Floats:
-    order = random.permutation(len(distances))
-    return distances[np.ix_(order, order)]
-
-
-def _best_split(distances: Floats) -> tuple[int, float]:
-    """The split with the largest energy statistic nm/(n+m) (2 E|X-Y| - E|X-X'| - E|Y-Y'|), by prefix sums."""
-    n = len(distances)
-    before = np.cumsum(np.tril(distances).sum(axis=1))
-    total = before[-1]
-    after = total - np.cumsum(np.triu(distances).sum(axis=1))
-    sizes = np.arange(SMALLEST_PART, n - SMALLEST_PART + 1)
-    rest = n - sizes
-    within_before = before[sizes - 1]
-    within_after = after[sizes - 1]
-    across = total - within_before - within_after
-    statistic = (
-        2 * across / (sizes * rest)
-        - within_before / (sizes * (sizes - 1) / 2)
-        - within_after / (rest * (rest - 1) / 2)
-    ) * (sizes * rest / n)
-    best = int(np.argmax(statistic))
-    return int(sizes[best]), float(statistic[best])
+    signal = np.asarray(values, dtype=np.float64)[:, None]
+    *places, _ = KernelCPD(kernel="rbf", min_size=SMALLEST_PART).fit(signal).predict(pen=log(len(values)))
+    return [int(place) for place in places]
 
 
 def _series(runs: Sequence[Snapshot], metric: str) -> Series | None:
@@ -131,7 +80,7 @@ def _series(runs: Sequence[Snapshot], metric: str) -> Series | None:
 
 def _points(metric: str, names: Sequence[str], values: Sequence[float]) -> tuple[ChangePoint, ...]:
     found = change_points(values)
-    edges = [0, *(place for place, _ in found), len(values)]
+    edges = [0, *found, len(values)]
     points = [
         ChangePoint(
             metric,
@@ -139,8 +88,7 @@ def _points(metric: str, names: Sequence[str], values: Sequence[float]) -> tuple
             names[place],
             median(values[edges[i] : place]),
             median(values[place : edges[i + 2]]),
-            p,
         )
-        for i, (place, p) in enumerate(found)
+        for i, place in enumerate(found)
     ]
     return tuple(point for point in points if point.change is None or abs(point.change) >= SMALLEST_CHANGE)

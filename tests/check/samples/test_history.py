@@ -10,46 +10,35 @@ from commscope.check.samples.snapshot import snapshot
 from tests.analyses import make_analysis
 
 
-def naive_best_split(values: list[float], smallest: int = 5) -> int:
-    """The energy statistic written as its definition says, for every split."""
-    best, place = -1.0, 0
-    for k in range(smallest, len(values) - smallest + 1):
-        x, y = np.array(values[:k]), np.array(values[k:])
-        across = np.abs(x[:, None] - y[None, :]).mean()
-        inside = [np.abs(p[:, None] - p[None, :]).sum() / (len(p) * (len(p) - 1)) for p in (x, y)]
-        statistic = len(x) * len(y) / len(values) * (2 * across - sum(inside))
-        if statistic > best:
-            best, place = statistic, k
-    return place
-
-
 def series(*parts: tuple[int, float], sd: float = 0.01, seed: int = 0) -> list[float]:
     random = np.random.default_rng(seed)
     return [float(x) for n, mean in parts for x in mean * (1 + sd * random.standard_normal(n))]
 
 
 def test_a_step_of_eight_per_cent_is_found_where_it_is() -> None:
-    (found,) = change_points(series((20, 100.0), (20, 108.0)))
-    assert found[0] == 20
-    assert found[1] <= 0.01
+    assert change_points(series((20, 100.0), (20, 108.0))) == [20]
 
 
 def test_two_steps_are_found() -> None:
-    places = [place for place, _ in change_points(series((15, 100.0), (15, 110.0), (15, 104.0)))]
-    assert places == [15, 30]
+    assert change_points(series((15, 100.0), (15, 110.0), (15, 104.0))) == [15, 30]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_prefix_sums_find_the_split_of_the_definition(seed: int) -> None:
-    values = series((12, 100.0), (18, 103.0), seed=seed)
-    found = change_points(values)
-    if found:
-        assert found[0][0] == naive_best_split(values) or len(found) > 1
+def test_three_per_cent_are_found_near_where_they_are() -> None:
+    found = [change_points(series((12, 100.0), (18, 103.0), seed=seed)) for seed in range(20)]
+    assert sum(len(places) == 1 and abs(places[0] - 12) <= 1 for places in found) >= 17
 
 
-def test_noise_alone_has_no_change_points() -> None:
-    alarms = sum(bool(change_points(series((40, 100.0), sd=0.012, seed=seed))) for seed in range(30))
+@pytest.mark.parametrize("runs", [20, 40, 100])
+def test_noise_alone_has_no_change_points(runs: int) -> None:
+    alarms = sum(bool(change_points(series((runs, 100.0), sd=0.012, seed=seed))) for seed in range(100))
     assert alarms <= 2
+
+
+def test_a_few_slow_runs_are_no_change() -> None:
+    values = series((40, 100.0), sd=0.012)
+    for place in (3, 17, 31):
+        values[place] *= 1.3
+    assert change_points(values) == []
 
 
 def test_few_or_constant_values_say_nothing() -> None:

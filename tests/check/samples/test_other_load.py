@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from commscope.check import (
     snapshot,
     write_baseline,
 )
+from commscope.check.samples.worth import doubts, unfit
 from commscope.compare import compare
 from commscope.compare.measures.other_load import OtherLoad, other_load_of, typical_load
 from commscope.errors import BudgetProblem
@@ -25,6 +27,7 @@ from commscope.report.comparison_sections import comparison_sections
 from commscope.report.contract import comparison_document
 from commscope.report.html import comparison_html
 from commscope.report.render import text
+from commscope.trace import Gap
 from tests.analyses import make_analysis
 
 BUSY = {"other_load_cores": 1.4, "other_load_of_cores": 2}
@@ -126,3 +129,18 @@ def test_compare_tells_it_where_it_matters() -> None:
     quiet = compare(make_analysis(host=QUIET), make_analysis(name="sp"))
     assert "other programs" not in text(comparison_sections(quiet)).lower()
     assert comparison_document(quiet)["other_load"]["candidate"] is None
+
+
+def test_a_baseline_is_examined_when_it_is_taken() -> None:
+    whole = make_analysis()
+    assert (unfit(whole), doubts(whole)) == ("", ())
+    assert unfit(make_analysis(missing_ranks=(1,))) == "it has no trace of rank 1"
+    assert (
+        unfit(make_analysis(gaps=(Gap("truncated", "the file breaks off", (0,)),))) == "the file breaks off"
+    )
+    busy = replace(whole, run=replace(whole.run, host={"other_load_cores": 1.4, "other_load_of_cores": 2}))
+    loose = replace(busy, matching=replace(whole.matching, matched=1, unmatched=2, instances=3))
+    assert doubts(loose) == (
+        "other programs kept 1.4 of 2 cores busy: times against it only warn",
+        "2 of 3 collectives are not matched: waits are not told",
+    )
