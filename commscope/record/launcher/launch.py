@@ -32,6 +32,7 @@ from commscope.record.marks.nsys import nsys_command, require_nsys
 
 GRACE_S = 5  # between asking a rank to end and ending it
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_QUIET_KINETO = "6"  # above all of its levels; with a GPU its errors may matter
 JOIN_S = 300  # for all launchers of a run to meet
 
 OnProgress = Callable[[Beat], None]
@@ -103,6 +104,11 @@ def _launch(request: RecordRequest) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     os.environ.setdefault("OMP_NUM_THREADS", str(request.threads))
+    os.environ.setdefault(
+        "PYTHONUNBUFFERED", "1"
+    )  # what a rank prints is seen when it does, as on a terminal
+    if not _gpus():
+        os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET_KINETO)  # it tells every start and stop on stderr
     quiet_elastic()
     endpoint = request.nodes.endpoint
     address = own_address(endpoint) if endpoint else "localhost"

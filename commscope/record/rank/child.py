@@ -6,6 +6,7 @@ Started by the launcher, never by hand.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -46,6 +47,9 @@ def main(argv: list[str], ending: Ending) -> int:
     die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # a line is on the screen when it is printed, as always
     try:
         write_stack_on_signal(request.work_folder, rank.rank)
         write_pid(request.work_folder, rank.rank)

@@ -95,6 +95,12 @@ def test_rank_0_is_on_the_screen(tmp_path: Path) -> None:
     assert [line.partition("pid")[0] for line in done.stdout.splitlines() if "pid" in line] == ["rank 0: "]
 
 
+def test_a_line_is_on_the_screen_when_it_is_printed(tmp_path: Path) -> None:
+    done = recorded(tmp_path, "import os\nprint('before the end')\nos.kill(os.getpid(), 9)")
+    assert done.returncode == 137
+    assert "rank 0: before the end" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
