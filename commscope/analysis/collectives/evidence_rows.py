@@ -58,7 +58,8 @@ def instance_sources(trace: RankTrace, launches: Int64) -> list[Sources]:
 def _calls_alone(events: Events, timed: list[Sources]) -> list[Sources]:
     """Calls the host recorded of collectives whose work was not: records of other backends than gloo.
 
-    Where there is no record, as before torch 2.2 and with backends that write none, an operator is the call.
+    Where there is no record, as before torch 2.2 and with backends that write none, an operator is the call,
+    else the range that the backend marks (`nccl:all_to_all`).
     """
     records = np.flatnonzero(
         events.is_kind(EventKind.OP) & where_name(events, lambda name: name == RECORD) & (events.comm_id >= 0)
@@ -67,7 +68,8 @@ def _calls_alone(events: Events, timed: list[Sources]) -> list[Sources]:
     claimed = {row for one in timed for row in (one.record, one.operator) if row >= 0}
     found = _surrounded(events, [((row,), row) for row in told])
     if not timed:
-        found += _operators_alone(events, records)
+        found += _silent(events, _operators(events), records)
+        found += _silent(events, _marks(events), np.array([one.work[0] for one in found], np.int64))
     return [
         replace(one, is_call_only=True)
         for one in found
@@ -75,17 +77,23 @@ def _calls_alone(events: Events, timed: list[Sources]) -> list[Sources]:
     ]
 
 
-def _operators_alone(events: Events, records: Int64) -> list[Sources]:
-    """Operators of c10d that no record speaks for."""
+def _operators(events: Events) -> Int64:
     issuing = where_name(events, lambda name: name.startswith("c10d::") and op_kind(name) is not None)
-    operators = np.flatnonzero(events.is_kind(EventKind.OP) & issuing)
-    spoken_for = enclosing_rows(events, operators, records)
-    silent = np.setdiff1d(operators, spoken_for)
+    return np.flatnonzero(events.is_kind(EventKind.OP) & issuing)
+
+
+def _marks(events: Events) -> Int64:
+    return np.flatnonzero(events.is_kind(EventKind.ANNOTATION, EventKind.OP) & where_name(events, _is_mark))
+
+
+def _silent(events: Events, rows: Int64, spoken: Int64) -> list[Sources]:
+    """Those of some rows that stand neither around nor inside one which speaks for itself."""
+    around, inside = enclosing_rows(events, rows, spoken), enclosing_rows(events, spoken, rows)
+    silent = np.setdiff1d(rows[inside < 0], around).tolist()
+    found = _surrounded(events, [((row,), row) for row in silent])
     return [
-        replace(one, operator=row)
-        for row, one in zip(
-            silent.tolist(), _surrounded(events, [((row,), row) for row in silent.tolist()]), strict=True
-        )
+        replace(one, operator=row) if op_kind(events.name(row)) else replace(one, mark=row)
+        for row, one in zip(silent, found, strict=True)
     ]
 
 
@@ -147,7 +155,7 @@ def _speakers(events: Events) -> tuple[Int64, Int64, Int64, Int64, Int64]:
         np.flatnonzero(op & where_name(events, lambda name: name == RECORD)),
         np.flatnonzero(mark & where_name(events, lambda name: name.startswith(COLLECTIVE_RANGE))),
         np.flatnonzero(op & where_name(events, lambda name: op_kind(name) is not None)),
-        np.flatnonzero(mark & where_name(events, _is_mark)),
+        _marks(events),
         np.array([row for row in others.tolist() if named_group(events.facts(row))], np.int64),
     )
 

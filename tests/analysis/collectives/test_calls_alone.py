@@ -61,6 +61,20 @@ def test_operators_without_any_record_are_calls_too(backend: str) -> None:
     assert {"times_missing", "no_device_events"} <= {gap.code for gap in analysis.gaps}
 
 
+def test_ranges_of_the_backend_are_calls_where_nothing_else_speaks() -> None:
+    """As HTA's traces of torch 1.12: records without facts, and `nccl:all_to_all` around the call."""
+    rows = [Row(0, 1000, EventKind.ANNOTATION, "ProfilerStep#0", MAIN)]
+    for k in range(3):
+        at = 10 + 100 * k
+        rows.append(Row(at, at + 40, EventKind.OP, "record_param_comms", MAIN))
+        rows.append(Row(at + 5, at + 30, EventKind.ANNOTATION, "nccl:all_to_all", MAIN))
+        rows.append(Row(at + 50, at + 60, EventKind.OP, "record_param_comms", MAIN))  # the wait
+    instances = joined(trace_of(rows, backend="nccl", world_size=2)).instances
+    assert instances["collective"].tolist() == ["all_to_all"] * 3
+    assert instances["is_call_only"].all()
+    assert instances["payload_bytes"].isna().all()
+
+
 def test_their_times_are_not_told_and_tie_no_clock() -> None:
     analysis = joined(called(0, 3), called(1, 3))
     told = ["wait_ns", "transfer_ns", "lateness_ns", "culprit"]
