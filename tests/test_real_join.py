@@ -127,6 +127,7 @@ def test_waits_of_gradients_that_two_groups_may_have_reduced_are_told_as_far_as_
 ) -> None:
     analysis = analyzed(real_traces / "gloo" / "picotron_tp2_dp2")
     assert (analysis.matching.instances, analysis.matching.matched) == (70, 68)
+    assert set(analysis.matching.by_members) == {"clocks", "counts"}
     left = analysis.instances[analysis.instances["instance"].isna()]
     assert len(left) == 8  # over dp or over all ranks
     assert left["wait_ns"].isna().all()

@@ -20,7 +20,7 @@ from commscope.analysis.clocks import (
     within_one_clock,
 )
 from commscope.analysis.critical_path import critical_paths
-from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps
+from commscope.analysis.join_gaps import captures_apart, gaps_of, incomplete, merged_gaps, still_missing
 from commscope.analysis.joined import Joined
 from commscope.analysis.matching import (
     MEMBERS_BY,
@@ -30,6 +30,7 @@ from commscope.analysis.matching import (
     renumbered,
     with_members,
     with_roles,
+    with_sizes,
 )
 from commscope.analysis.naming import late_arrivals, named_causes, records_of, with_names
 from commscope.analysis.result import (
@@ -73,7 +74,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     missing = tuple(sorted(set(range(run.world_size or 0)) - set(present)))
     complete = completeness_of(joined.common, joined.found.instance, all_ranks=not missing)
     waits = _waits(joined, complete.is_whole)
-    instances = _table(table, joined, waits, complete)
+    instances = with_sizes(_table(table, joined, waits, complete))
     if run.world_size and not missing:
         instances = with_members(instances)
     instances = with_roles(instances, (*run.groups, *(group for one in ordered for group in one.groups)))
@@ -83,6 +84,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
     waited = counted_once(instances, rank_windows)
     charges = charges_of(ordered, waited, joined.clock)
     records = records_of(ordered, joined.clock)
+    by_rank = dict(list(instances.groupby("rank")))
     return Analysis(
         run=run,
         ranks=present,
@@ -90,7 +92,11 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         gaps=merged_gaps(
             (
                 *gaps,
-                *(gap for one in ordered for gap in one.gaps),
+                *(
+                    gap
+                    for one in ordered
+                    for gap in still_missing(one.gaps, by_rank.get(one.rank, instances[:0]))
+                ),
                 *captures_apart(ordered),
                 *gaps_of(joined, present, missing),
                 *incomplete(instances),

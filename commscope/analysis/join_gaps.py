@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -90,6 +91,17 @@ def incomplete(instances: pd.DataFrame) -> tuple[Gap, ...]:
             cost="who came last is not known: their wait, transfer and bus bandwidth are not told",
             hint="record every rank of the group",
         ),
+    )
+
+
+def still_missing(gaps: Sequence[Gap], instances: pd.DataFrame) -> tuple[Gap, ...]:
+    """The gaps of one rank, given its joined instances: sizes that other members recorded are not missing."""
+    lost, count = int(instances["payload_bytes"].isna().sum()), len(instances)
+    counted = f"{lost} of {count} collectives have no size"
+    return tuple(
+        replace(gap, message=counted) if gap.code == "sizes_missing" else gap
+        for gap in gaps
+        if gap.code != "sizes_missing" or lost
     )
 
 

@@ -64,10 +64,14 @@ def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> 
     owner = np.full(len(rows), ABSENT, dtype=np.int64)  # row -> candidate
     named = Counter(_among(members, ranks) for members in sets)
     most = [MOST_LANES * max(1, named[one]) for one in candidates]
-    owner[here], by_counts = owners_by_lane(rows, here, candidates, known, most)
-    told_by = np.where(by_counts, MEMBERS_BY.index(MembersBy.COUNTS), MEMBERS_BY.index(MembersBy.CLOCKS))
-    left = here[owner[here] < 0]
-    for chosen in (one for one in _signatures(rows, left) if not _of_several(rows, one)):
+    lanes = owners_by_lane(rows, here, candidates, known, most)
+    owner[here] = lanes.candidate
+    told_by = np.where(
+        lanes.by_counts, MEMBERS_BY.index(MembersBy.COUNTS), MEMBERS_BY.index(MembersBy.CLOCKS)
+    )
+    spoken = here[lanes.is_told]  # a signature that lanes speak of is not told by less than they are
+    whole = [one for one in _signatures(rows, here) if not np.isin(one, spoken).any()]
+    for chosen in (one for one in whole if not _of_several(rows, one)):
         for candidate, taken in _best_cover(rows, chosen, candidates, known):
             owner[taken] = candidate
     owner[here] = _by_lane(rows.lane[here], owner[here])
