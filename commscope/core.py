@@ -9,7 +9,7 @@ import os
 from types import ModuleType
 
 PURE = "COMMSCOPE_PURE"  # environment variable that turns the core off
-REVISION = 2  # of what Python and C agreed on; as in native/module.c
+REVISION = 3  # of what Python and C agreed on; as in native/module.c
 
 
 def core() -> ModuleType | None:

@@ -1,7 +1,7 @@
 /* The module, and memory of columns that Python can view without a copy. */
 #include "core.h"
 
-#define REVISION 2 /* as in commscope/core.py */
+#define REVISION 3 /* as in commscope/core.py */
 
 typedef struct {
     PyObject_HEAD

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commscope.analysis.clocks.bounds import UNBOUNDED, closed
 from commscope.analysis.critical_path import slacks
 from commscope.analysis.critical_path.run_graph import RunGraph, _topological
 from commscope.analysis.result import Window
@@ -85,6 +86,16 @@ def test_paths_are_expanded_the_same(pairs: list[tuple[int, int]], asked: list[i
         return edge.tolist(), of.tolist()
 
     native, pure = both(told)
+    assert native == pure
+
+
+@given(
+    st.integers(1, 7), st.lists(st.one_of(st.integers(-30, 90), st.just(UNBOUNDED)), min_size=49, max_size=49)
+)
+def test_bounds_are_closed_the_same_with_and_without_contradictions(count: int, numbers: list[int]) -> None:
+    bound = np.array(numbers[: count * count], dtype=np.int64).reshape(count, count)
+    np.fill_diagonal(bound, 0)
+    native, pure = both(lambda: closed(bound).tolist())
     assert native == pure
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from commscope.analysis.alignment.instance_blocks import Links
+from commscope.core import core
 from commscope.trace import Int64, Mask
 
 UNBOUNDED = 1 << 61
@@ -35,11 +36,18 @@ def pair_bounds(links: Links, refused: Mask) -> Int64:
 
 def closed(bound: Int64) -> Int64:
     """All bounds that follow, by Floyd's algorithm; a negative diagonal means that no offsets exist."""
+    native, closure = core(), bound.copy()
+    if native is None or not native.shortest(closure, len(closure), UNBOUNDED // 2):
+        closure = _by_floyd(bound)
+    closure[closure >= UNBOUNDED // 2] = UNBOUNDED
+    return closure
+
+
+def _by_floyd(bound: Int64) -> Int64:
     closure = bound.copy()
     for k in range(len(closure)):
         through = closure[:, k : k + 1] + closure[k : k + 1, :]
         np.minimum(closure, through, out=closure)
-    closure[closure >= UNBOUNDED // 2] = UNBOUNDED
     return closure
 
 

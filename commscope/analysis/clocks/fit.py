@@ -86,18 +86,19 @@ def _tree(blocks: list[Block], count: int) -> Int64:
     for block in blocks:
         shared[np.ix_(block.members, block.members)] += len(block.instance)
     np.fill_diagonal(shared, 0)
-    offsets = np.zeros(count, dtype=np.int64)
-    reached = np.zeros(count, dtype=np.bool_)
+    offsets, reached = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+    most, source = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)  # into each open rank
     for _ in range(count):
-        open_pairs = np.where(reached[:, None] & ~reached[None, :], shared, 0)
-        source, target = np.unravel_index(int(open_pairs.argmax()), open_pairs.shape)
-        if open_pairs[source, target] == 0:
-            if reached.all():
-                break
-            reached[int(np.flatnonzero(~reached)[0])] = True
-            continue
-        offsets[target] = offsets[source] + _pair_median(blocks, int(source), int(target))
+        open_ranks = np.flatnonzero(~reached)
+        best = int(most[open_ranks].max())
+        target = int(open_ranks[0])
+        if best:  # of equals the lowest source, then the lowest target
+            equal = open_ranks[most[open_ranks] == best]
+            target = int(equal[np.argmin(source[equal])])
+            offsets[target] = offsets[source[target]] + _pair_median(blocks, int(source[target]), target)
         reached[target] = True
+        nearer = (shared[target] > most) | ((shared[target] == most) & (target < source))
+        most[nearer], source[nearer] = shared[target, nearer], target
     return offsets
 
 
