@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from commscope.analysis.join import join
@@ -43,7 +44,7 @@ def holds_its_laws(analysis: Analysis) -> None:
     assert (told["most_wait_ns"] == told["wait_ns"]).all()
     groups = matched[~matched["is_p2p"]].groupby("instance")
     assert (groups["start_ns"].max() <= groups["end_ns"].min()).all()
-    assert (groups["collective"].nunique() == 1).all()
+    assert groups["collective"].nunique().eq(1).all()
     spans = {(row.rank, row.window): row.span_ns for row in analysis.breakdown}
     for window in analysis.windows:
         for rank in analysis.ranks:
@@ -177,6 +178,48 @@ def test_a_shift_that_noisy_ends_hide_is_within_the_stated_uncertainty(
     assert "clock_uncertain" in {gap.code for gap in other.gaps}
     waits = [one.instances.set_index(["rank", "index"])["wait_ns"] for one in (clean, other)]
     assert (waits[0] - waits[1]).abs().max() <= doubt_ns
+
+
+def told_of(analysis: Analysis) -> pd.DataFrame:
+    """What is said of waits, on no clock."""
+    columns = ["wait_ns", "transfer_ns", "lateness_ns", "culprit", "least_wait_ns", "most_wait_ns"]
+    return analysis.instances.set_index(["rank", "index"])[columns]
+
+
+@pytest.mark.parametrize("folder", ["colls", "oth_ddp", "oth_fsdp2", "picotron_cp2", "picotron_tp2_dp2"])
+@pytest.mark.parametrize("shift_ns", [5_000_000, -50_000_000, 4_700_000_001])
+def test_where_clocks_are_fitted_a_shift_changes_only_the_offset(
+    real_traces: Path, folder: str, shift_ns: int
+) -> None:
+    info, ranks = alone(real_traces / "gloo" / folder)
+    apart = [replace(one, host=f"node{one.rank}") for one in ranks]
+    clean, other = join(info, apart), join(info, [apart[0], shifted(apart[1], 0, shift_ns), *apart[2:]])
+    assert pairs(other) == pairs(clean)
+    assert told_of(other).equals(told_of(clean))
+    assert clean.clock is not None
+    assert other.clock is not None
+    assert other.clock.offsets_ns[1] - clean.clock.offsets_ns[1] == -shift_ns
+
+
+@pytest.mark.parametrize("folder", ["colls", "oth_ddp", "oth_fsdp2", "picotron_cp2"])
+def test_a_shift_on_one_host_changes_waits_by_no_more_than_the_stated_uncertainty(
+    real_traces: Path, folder: str
+) -> None:
+    """Raw stamps of one host are taken as of one clock; once somebody moved them, ends alone tell, alike for
+    every shift that they can tell.
+    """
+    info, ranks = alone(real_traces / "gloo" / folder)
+    shifts = (0, -50_000_000, 4_700_000_001)
+    clean, *others = (join(info, [ranks[0], shifted(ranks[1], 0, shift), *ranks[2:]]) for shift in shifts)
+    assert told_of(others[0]).equals(told_of(others[1]))
+    for other in others:
+        assert pairs(other) == pairs(clean)
+        assert other.clock is not None
+        doubt_ns = other.clock.uncertainty_ns[1]
+        assert doubt_ns is not None
+        apart = (told_of(clean)["wait_ns"] - told_of(other)["wait_ns"]).abs()
+        sends = (clean.instances["collective"] == "send").to_numpy()  # buffered, or not: no matter of degree
+        assert apart[~sends].max() <= doubt_ns
 
 
 def shifted(one: RankAnalysis, cut: int, shift_ns: int) -> RankAnalysis:
