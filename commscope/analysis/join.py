@@ -39,6 +39,7 @@ from commscope.analysis.result import (
     IdleGap,
     Intervals,
     Matching,
+    PhaseSpan,
     RankAnalysis,
     RankBreakdown,
     Window,
@@ -117,6 +118,7 @@ def join(info: RunInfo, ranks: Sequence[RankAnalysis], gaps: Sequence[Gap] = ())
         coverage={one.rank: one.coverage for one in ordered},
         compute={one.rank: _common_compute(one, joined.clock) for one in ordered},
         late_arrivals=late_arrivals(charges, instances, records),
+        phases={one.rank: _common_phases(one, joined.clock) for one in ordered},
         idle_gaps=tuple(gap for one in ordered for gap in _common_gaps(one, joined.clock)),
         kernels=pd.concat([one.kernels.assign(rank=one.rank) for one in ordered], ignore_index=True),
     )
@@ -134,6 +136,13 @@ def _common_gaps(one: RankAnalysis, clock: Clock | None) -> tuple[IdleGap, ...]:
     return tuple(
         replace(gap, start_ns=start, end_ns=end) for gap, (start, end) in zip(gaps, moved, strict=True)
     )
+
+
+def _common_phases(one: RankAnalysis, clock: Clock | None) -> tuple[PhaseSpan, ...]:
+    spans = one.activities.phases if one.activities is not None else ()
+    times = np.array([(start, end) for _, start, end in spans], np.int64).reshape(-1, 2)
+    moved = common_time(clock, one.rank, times).tolist()
+    return tuple((phase, start, end) for (phase, *_), (start, end) in zip(spans, moved, strict=True))
 
 
 def _joined(table: pd.DataFrame, ranks: Sequence[RankAnalysis], run: RunInfo) -> Joined:

@@ -109,6 +109,7 @@ class Activity:
     frame: str | None = field(default=None, compare=False)  # the innermost one, amid the longest piece
 
 
+PhaseSpan = tuple[str, int, int]  # phase, start and end in ns
 Spent = tuple[tuple[Activity, int], ...]  # activities and their time in ns, the longest first
 
 
@@ -145,6 +146,7 @@ class Activities:
     host: ActivitySums  # the threads that launch, also while the device is busy
     names: tuple[Activity, ...]
     idle_gaps: tuple[IdleGap, ...] = ()  # the longest
+    phases: tuple[PhaseSpan, ...] = ()  # of the device, one after another
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,4 +325,5 @@ class Analysis:
     compute: dict[int, Intervals] = field(default_factory=dict)  # rank -> when it computes, common clock
     late_arrivals: tuple[LateArrival, ...] = ()  # the largest waits of each window, largest first
     idle_gaps: tuple[IdleGap, ...] = ()  # the longest of each rank, common clock
+    phases: dict[int, tuple[PhaseSpan, ...]] = field(default_factory=dict)  # of each rank, common clock
     kernels: pd.DataFrame = field(default_factory=pd.DataFrame)  # of each rank by name and shape

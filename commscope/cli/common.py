@@ -123,11 +123,16 @@ def emit(product: str, output: str | None, *, force: bool) -> None:
     if output is None or output == "-":
         _to_stdout(product)
         return
+    emit_bytes(product.encode(), output, force=force)
+
+
+def emit_bytes(product: bytes, output: str, *, force: bool) -> None:
+    """Write the product whole to a file that is not overwritten without --force."""
     path = Path(output)
     if path.is_file() and not force:
         raise UsageProblem("the output exists already", where=str(path), hint="--force overwrites it")
     try:
-        write_whole(path, product.encode())
+        write_whole(path, product)
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         reason = getattr(error, "strerror", None) or "its links lead nowhere"
         raise UsageProblem(f"cannot write the output: {reason}", where=str(path)) from error

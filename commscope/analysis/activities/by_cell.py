@@ -16,6 +16,7 @@ from commscope.analysis.activities.device_pieces import device_pieces
 from commscope.analysis.activities.frames import frames_of
 from commscope.analysis.activities.host_pieces import host_pieces
 from commscope.analysis.activities.idle_gaps import idle_gaps
+from commscope.analysis.activities.phase_spans import phase_spans
 from commscope.analysis.activities.pieces import HOST, KINDS, Pieces
 from commscope.analysis.attribution import PHASES, Attribution
 from commscope.analysis.events import NONE
@@ -58,7 +59,7 @@ def activities_of(
     names, which = _names(events, parts)
     sums = [_sums(part, at, len(borders) - 1) for part, at in zip(parts, which, strict=True)]
     gaps = idle_gaps(trace.rank, pieces, lambda chosen: _named(events, chosen))
-    return Activities(borders, sums[0], sums[-1], names, gaps)
+    return Activities(borders, sums[0], sums[-1], names, gaps, phase_spans(events, attribution))
 
 
 def _borders(instances: pd.DataFrame, windows: Sequence[Window]) -> Int64:
