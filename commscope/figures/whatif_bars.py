@@ -31,7 +31,7 @@ def draw(outcome: Outcome) -> go.Figure:
             hovertemplate="%{y}: " + look.word + " %{customdata}<extra></extra>",
         )
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(title_text=f"{unit} on the critical path; the parts of a bar sum to the step")
+    figure.update_xaxes(title_text=f"{unit} on the critical path")
     figure.update_yaxes(autorange="reversed")
     return figure
 

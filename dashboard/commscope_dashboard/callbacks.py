@@ -89,6 +89,7 @@ def _register_figures(app: Dash, library: Library) -> None:
 def _register_cards(app: Dash, library: Library, kind: str) -> None:
     @app.callback(
         Output({"type": kind, "key": MATCH}, "figure"),
+        Output({"type": kind, "key": MATCH}, "className"),
         Output({"type": f"{kind}-title", "key": MATCH}, "children"),
         Output({"type": f"{kind}-caption", "key": MATCH}, "children"),
         Output({"type": f"{kind}-twin", "key": MATCH}, "children"),
@@ -98,7 +99,7 @@ def _register_cards(app: Dash, library: Library, kind: str) -> None:
     def show_figure(query: Query) -> Any:
         drawn = charts.draw(library, view_of(library, query), _asked_for(ctx.outputs_list))
         figure = charts.in_scheme(drawn.figure, query.get("scheme") if isinstance(query, Mapping) else None)
-        return figure, drawn.title, drawn.caption, table(drawn.rows)
+        return figure, charts.class_of(drawn.figure), drawn.title, drawn.caption, table(drawn.rows)
 
 
 def _register_client(app: Dash) -> None:

@@ -148,6 +148,11 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < _FARTHEST
 
 
+def class_of(figure: Json) -> str:
+    """`empty` for a figure that says only why there is none: its card takes no room."""
+    return "empty" if (figure["layout"].get("meta") or {}).get("empty") else ""
+
+
 def in_scheme(figure: Json, scheme: str | None) -> Json:
     """The figure in the colour scheme of the browser."""
     return figure | {

@@ -21,7 +21,9 @@ def filled(layout: list[Component], library: Library, view: View, scheme: str) -
         if kind == "part":
             place.children = parts.render(library, view, key)
         elif kind in FIGURE_KINDS:
-            place.figure = charts.in_scheme(charts.draw(library, view, key).figure, scheme)
+            drawn = charts.draw(library, view, key)
+            place.figure = charts.in_scheme(drawn.figure, scheme)
+            place.className = charts.class_of(drawn.figure)
         else:
             _fill_words(place, kind, library, view)
     return layout

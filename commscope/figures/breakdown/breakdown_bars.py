@@ -64,7 +64,7 @@ def draw(subject: Subject, window: str = MEDIAN) -> go.Figure:
             + ": %{customdata[0]} (%{customdata[1]} of the step)<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.15)
-    figure.update_xaxes(title_text=f"time on the rank ({unit}); the parts of a bar sum to the step")
+    figure.update_xaxes(title_text=f"{unit} on the rank")
     figure.update_yaxes(autorange="reversed")
     return figure
 

@@ -61,10 +61,8 @@ def draw(subject: Subject, window: str = MEDIAN, zoom_ns: Zoom | None = None) ->
     bin_ns = _add_pale(figure, lanes, (int(low), int(high)), divisor)
     bin_ns = max(bin_ns, _add_path(figure, lanes, (int(low), int(high)), divisor))
     _add_hand_offs(figure, lanes, (int(low), int(high)), divisor)
-    detail = f"; drawn in steps of {format_time(bin_ns)}, zoom in for more" if bin_ns else ""
-    figure.update_xaxes(
-        title_text=f"{unit} since the start of the window{detail}", range=[low / divisor, high / divisor]
-    )
+    detail = f", each {format_time(bin_ns)}" if bin_ns else ""
+    figure.update_xaxes(title_text=f"{unit} into the window{detail}", range=[low / divisor, high / divisor])
     name_lanes(figure, lanes.names(), [rank for run in runs for rank in run.all_ranks])
     figure.layout.meta |= {"ns_per_unit": divisor}
     return figure

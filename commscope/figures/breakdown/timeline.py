@@ -61,10 +61,8 @@ def draw(subject: Subject, window: str = MEDIAN, zoom_ns: Zoom | None = None) ->
     add_strips(figure, fitted, [(look.word, marker(look)) for look in LOOKS], divisor, 0.8)
     name_lanes(figure, tracks.lanes, [rank for rank in run.ranks for _ in _LANES])
     figure.layout.meta |= {"ns_per_unit": divisor}
-    detail = f"drawn in steps of {format_time(bin_ns)}, zoom in for more" if bin_ns else "every span drawn"
-    figure.update_xaxes(
-        title_text=f"{unit} since the start of the window; {detail}", range=[low / divisor, high / divisor]
-    )
+    detail = f", each {format_time(bin_ns)}" if bin_ns else ""
+    figure.update_xaxes(title_text=f"{unit} into the window{detail}", range=[low / divisor, high / divisor])
     return figure
 
 

@@ -152,6 +152,7 @@ def base(title: str, *, height: int = 340) -> go.Figure:
 def nothing(title: str, reason: str, *, height: int = 220) -> go.Figure:
     """A figure that says why there is nothing to draw."""
     figure = base(title, height=height)
+    figure.update_layout(meta={"empty": True})
     figure.add_annotation(
         text=reason, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 13}
     )

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from commscope.figures.drawing.cells import Row
+from commscope.figures.drawing.log_axis import decades, format_tick, powers_of_two
 from commscope.figures.drawing.subject import MEDIAN, Subject, shown, window_words
 from commscope.figures.drawing.theme import COLLECTIVES, MARK_BUDGET, base, look_of, nothing
 from commscope.units import format_bandwidth, format_bytes
@@ -76,11 +77,11 @@ def draw(subject: Subject, window: str = MEDIAN, references: Sequence[Reference]
             name=f"{reference.word} {format_bandwidth(reference.gbps)}",
             hoverinfo="name",
         )
-    figure.update_xaxes(title_text="payload bytes of one instance (log)", type="log", exponentformat="SI")
+    figure.update_xaxes(title_text="payload of an instance", **powers_of_two(ends))
+    rates = [*(row.busbw_gbps for row in rows), *(one.gbps for one in references)]
     figure.update_yaxes(
-        title_text="busbw, GB/s (log): wire bytes / transfer<br>1 GB = 1e9 B",
-        type="log",
-        exponentformat="power",
+        title_text="busbw: wire bytes / transfer",
+        **decades(rates, lambda gbps: format_tick(gbps, format_bandwidth)),
     )
     return figure
 

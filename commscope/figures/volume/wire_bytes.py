@@ -18,11 +18,11 @@ WIRE, PAYLOAD = "wire", "payload"
 _DEFINITIONS = {
     WIRE: (
         "Wire bytes per rank",
-        "all_reduce: 2(n−1)/n of the payload; gather, scatter: (n−1)/n",
+        "sent on a ring",
     ),
     PAYLOAD: (
         "Payload bytes per rank",
-        "payload = the whole tensor, S of nccl-tests; gather + scatter are 2 S",
+        "whole tensors, S of nccl-tests",
     ),
 }
 _ORDER = (*Phase, NO_PHASE)

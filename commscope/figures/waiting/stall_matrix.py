@@ -18,7 +18,7 @@ from commscope.figures.drawing.theme import base, nothing
 from commscope.units import axis_time, format_time
 
 TITLE = "Who waits for whom"
-_MOST_RANKS_WITH_NUMBERS = 9
+_MOST_RANKS_WITH_NUMBERS = 6
 _MOST_RANKS_NAMED = 32
 
 

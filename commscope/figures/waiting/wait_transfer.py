@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from commscope.figures.drawing.cells import Row
+from commscope.figures.drawing.log_axis import decades, format_tick
 from commscope.figures.drawing.subject import MEDIAN, Subject, shown, window_words
 from commscope.figures.drawing.theme import COLLECTIVES, SEGMENTS, base, look_of, nothing
 from commscope.schema import Segment
@@ -60,8 +61,10 @@ def draw(subject: Subject, window: str = MEDIAN) -> go.Figure:
         )
     places = [_place(row, several=len(runs) > 1) for row in rows]
     figure.update_xaxes(categoryorder="array", categoryarray=places)
+    ends_us = [max(value / NS_PER_US, 1) for row in rows for value in row.quantiles_ns]
     figure.update_yaxes(
-        title_text="us per instance and rank (log)<br>box 25–75 %, whiskers 5–95 %", type="log"
+        title_text="of an instance on a rank<br>box 25–75 %, whiskers 5–95 %",
+        **decades(ends_us, lambda us: format_tick(us * NS_PER_US, format_time)),
     )
     return figure
 

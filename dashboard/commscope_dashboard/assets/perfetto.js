@@ -1,19 +1,22 @@
-// Opens a recorded trace in Perfetto: a click opens its tab, PING until PONG, then the file is posted to that tab.
+// The recorded file of the chosen rank, downloaded or opened in Perfetto: a click opens its tab, PING until PONG, then the
+// file is posted to that tab.
 const PERFETTO = "https://ui.perfetto.dev";
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-url]");
+  const button = event.target.closest("button[data-file]");
   if (!button) return;
+  const file = document.getElementById("rank-file").selectedOptions[0].dataset;
+  if (button.dataset.file === "download") { window.location.assign(file.url); return; }
   const tab = window.open(PERFETTO);
   const word = button.textContent;
   if (!tab) { button.textContent = "the browser blocked the new tab"; return; }
   button.textContent = "sending…";
   try {
-    const answer = await fetch(button.dataset.url);
+    const answer = await fetch(file.url);
     if (!answer.ok) throw new Error("the recorded file is gone");
     const buffer = await answer.arrayBuffer();
     await ready(tab);
-    const start = Number(button.dataset.startNs), end = Number(button.dataset.endNs);
-    const message = { buffer, title: button.dataset.title, keepApiOpen: true };
+    const start = Number(file.startNs), end = Number(file.endNs);
+    const message = { buffer, title: file.title, keepApiOpen: true };
     tab.postMessage({ perfetto: message }, PERFETTO);
     if (end > start) tab.postMessage({ perfetto: { timeStart: start / 1e9, timeEnd: end / 1e9 } }, PERFETTO);
     button.textContent = word;

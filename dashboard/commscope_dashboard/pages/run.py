@@ -65,7 +65,7 @@ def facts(library: Library, view: View) -> Component:
 
 
 def perfetto(library: Library, view: View) -> Component:
-    """A button a rank that opens its recorded file in Perfetto, and a download."""
+    """One choice among the ranks' recorded files, and what opens it in Perfetto or downloads it."""
     run, analysis = library.run(view.run), library.analysis(view.run)
     if run is None or analysis is None:
         return None
@@ -75,31 +75,28 @@ def perfetto(library: Library, view: View) -> Component:
     if not ranks:
         return html.P("The recorded files of this run are not where they were; nothing to open in Perfetto.")
     spans = {rank: _span(analysis, rank, view.step) for rank in ranks}
+    options = [
+        html.Option(
+            f"rank {rank}",
+            value=str(rank),
+            **attributes(
+                {
+                    "data-url": trace_url(run.key, rank),
+                    "data-title": f"{run.key} rank {rank}",
+                    "data-start-ns": str(spans[rank][0]),
+                    "data-end-ns": str(spans[rank][1]),
+                }
+            ),
+        )
+        for rank in ranks
+    ]
     return html.Div(
         className="card controls",
         children=[
-            html.Span("Recorded events of the shown window:"),
-            *(
-                html.Span(
-                    [
-                        html.Button(
-                            f"rank {rank} in Perfetto",
-                            id={"type": "perfetto", "key": str(rank)},
-                            className="quiet",
-                            **attributes(
-                                {
-                                    "data-url": trace_url(run.key, rank),
-                                    "data-title": f"{run.key} rank {rank}",
-                                    "data-start-ns": str(spans[rank][0]),
-                                    "data-end-ns": str(spans[rank][1]),
-                                }
-                            ),
-                        ),
-                        html.A("download", href=trace_url(run.key, rank), className="quiet"),
-                    ]
-                )
-                for rank in ranks
-            ),
+            html.Label("Recorded events of", htmlFor="rank-file"),
+            html.Select(options, id="rank-file", className="quiet"),
+            html.Button("open in Perfetto", className="quiet", **attributes({"data-file": "perfetto"})),
+            html.Button("download", className="quiet", **attributes({"data-file": "download"})),
             html.P(
                 "Perfetto opens in a tab of its own (ui.perfetto.dev, needs internet); the trace goes from "
                 "this page to that tab and stays in your browser.",
