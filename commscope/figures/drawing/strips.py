@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from commscope.figures.drawing.binning import Spans
 from commscope.units import format_time
 
-_MOST_LANES_NAMED = 32
+_MOST_LANES_NAMED = 16
 
 
 def add_strips(

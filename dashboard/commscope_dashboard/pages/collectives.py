@@ -90,8 +90,10 @@ def grid(library: Library, view: View) -> Component:
 
 
 def _column(name: str) -> dict[str, object]:
-    unit = " (ns)" if name.endswith("_ns") else ""
-    column: dict[str, object] = {"field": name, "headerName": heading(name) + unit}
+    column: dict[str, object] = {"field": name, "headerName": heading(name)}
+    for ending, words in (("_ns", "time"), ("_bytes", "size")):
+        if name.endswith(ending):
+            column |= {"valueFormatter": {"function": f"{words}(params.value)"}}
     if name in _NUMBERS:
         column |= {"type": "numericColumn", "filter": "agNumberColumnFilter"}
     return column
