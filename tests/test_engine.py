@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from commscope.analysis.result import Analysis
-from commscope.engine import analyze
+from commscope.engine import analyze, cluster, workers
 from commscope.errors import UnreadableTrace, UsageProblem
 from commscope.readers import open_run
 from commscope.trace import RankPart, Run, RunInfo
@@ -67,14 +68,61 @@ def test_a_scheduler_without_dask_says_what_to_install(
     assert "pip install distributed" in caught.value.hint
 
 
-@pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs the extra cluster")
+NEEDS_DASK = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="needs the extra cluster"
+)
+
+
+@NEEDS_DASK
+@pytest.mark.parametrize("nonsense", ["nonsense", "tcp://", "host", "tcp://a b:1", "127.0.0.1:99999999", ""])
+def test_what_is_no_address_is_told_at_once(nonsense: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="not the address"):
+        analyze(Run(RunInfo("run", tmp_path), ()), scheduler=nonsense)
+
+
+@NEEDS_DASK
+def test_a_scheduler_alone_and_one_that_is_gone_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    monkeypatch.setattr(cluster, "WORKERS_WITHIN_S", 0.3)
+    monkeypatch.setattr(cluster, "ANSWERS_WITHIN_S", 1)
+    empty = Run(RunInfo("run", tmp_path), ())
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as alone:
+        address = alone.scheduler_address
+        with pytest.raises(UsageProblem, match="has no workers"):
+            analyze(empty, scheduler=address)
+    with pytest.raises(UsageProblem, match="no Dask scheduler answers"):
+        analyze(empty, scheduler=address)
+
+
+@NEEDS_DASK
+def test_a_relative_path_is_found_and_one_not_shared_is_told_with_the_worker(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    monkeypatch.chdir(run.info.path.parent)
+    near = replace(
+        run, parts=tuple(replace(part, path=Path(run.info.path.name) / part.path.name) for part in run.parts)
+    )
+    gone = replace(run, parts=(replace(run.parts[0], path=Path("nowhere.json.gz")),))
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as here:
+        assert same(analyze(run, jobs=1), analyze(near, scheduler=here.scheduler_address))
+        with pytest.raises(UnreadableTrace, match="not seen on worker tcp://") as caught:
+            analyze(gone, scheduler=here.scheduler_address)
+    assert "share" in caught.value.hint
+
+
+@NEEDS_DASK
 def test_a_dask_cluster_gives_what_this_process_gives(run: Run) -> None:
     import distributed
 
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))
-        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)  # what it has is done by the other
-        assert same(analyze(run, jobs=1), analyze(run, scheduler=cluster.scheduler_address))
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as here:
+        assert same(analyze(run, jobs=1), analyze(run, scheduler=here.scheduler_address))
+        os.kill(next(iter(here.workers.values())).pid, signal.SIGKILL)  # what it has is done by the other
+        assert same(analyze(run, jobs=1), analyze(run, scheduler=here.scheduler_address))
 
 
 UNGUARDED = """
@@ -108,3 +156,19 @@ def test_why_workers_ended_is_told(tmp_path: Path, call: str, said: str, hint: s
     *_, what, _where, hinted = done.stderr.splitlines()
     assert what.endswith(f"error: {said}")
     assert hint in hinted
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "worth"),
+    [("r.json.gz", 10_000_000, False), ("r.json.gz", 40_000_000, True), ("r.json", 40_000_000, False)],
+)
+def test_processes_are_started_where_the_work_pays_for_them(
+    name: str, size: int, worth: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.truncate(size)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    parts = tuple(RankPart(rank, path, "kineto") for rank in range(3))
+    assert workers._workers(parts[:1]) == 1
+    assert (workers._workers(parts) > 1) is worth
