@@ -18,10 +18,23 @@ def check_layout(layout: Layout, model: ModelShape) -> None:
     _divides(model.heads, "hidden", model.hidden, "--heads")
     _divides(model.kv_heads, "heads", model.heads, "--kv-heads")
     _check_kv_heads(layout, model)
-    _divides(layout.pp, "layers", model.layers, "--pp")
+    _divides(layout.pp * layout.vpp, "layers", model.layers, "--pp" if layout.vpp == 1 else "--pp x --vpp")
+    if layout.vpp > 1:
+        _check_interleaving(layout, model)
     _divides(layout.cp, "seq", model.seq, "--cp")
     if layout.sp or layout.distribute_saved:
         _divides(layout.tp * layout.cp, "seq", model.seq, "--tp" if layout.cp == 1 else "--tp x --cp")
+
+
+def _check_interleaving(layout: Layout, model: ModelShape) -> None:
+    """Narayanan et al. 2021, section 2.2."""
+    if layout.pp == 1:
+        raise UsageProblem("--vpp interleaves stages of a pipeline", hint="--pp 2 or more")
+    if model.microbatches % layout.pp:
+        raise UsageProblem(
+            f"{model.microbatches} microbatches are not a multiple of {layout.pp} stages",
+            hint="interleaved stages take --microbatches in groups of --pp",
+        )
 
 
 def _check_kv_heads(layout: Layout, model: ModelShape) -> None:

@@ -62,6 +62,7 @@ class Layout:
     overlap: bool = False
     impl: str = "explicit"  # explicit | dtensor
     dp_kind: str = "none"  # none | ddp | zero1 | fsdp2
+    vpp: int = 1  # parts of a pipeline stage, interleaved
 
 
 @dataclass(frozen=True, slots=True)

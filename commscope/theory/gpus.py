@@ -32,6 +32,7 @@ class Gpu:
     nics_per_node: int = 8
     nic_gbps: float = 50.0
     efficiency: float = 0.48  # of the peak, in matrix products
+    product_start_us: float = 0.0  # until a product is that fast: small ones are less efficient
     memory_share: float = 0.8  # of the nominal memory rate, in what is bound by it
     host_ms_per_layer: float = 4.7  # to launch forward and backward of one layer
     hides_backward: bool = True  # collectives behind the weight's gradient: one hardware queue
@@ -51,7 +52,7 @@ B200_SOURCE = (
     "NVLS scaled from h100 by link and NCCL's efficiencies, not measured"
 )
 A100_SOURCE = (
-    "Korthikanti et al. 2022, tables 4 and 5: worst 4.3 %; ring: what nccl-tests shows on 8 x A100, not "
+    "Korthikanti et al. 2022, tables 4 and 5: worst 8.3 %; ring: what nccl-tests shows on 8 x A100, not "
     "measured here"
 )
 
@@ -72,7 +73,8 @@ GPUS = {
             300,
             230,
             nic_gbps=25,
-            efficiency=0.67,
+            efficiency=0.70,
+            product_start_us=33,
             residual=0.1,
             source=A100_SOURCE,
         ),

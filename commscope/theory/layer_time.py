@@ -20,6 +20,7 @@ from commscope.theory.parameters import qkv_width
 from commscope.theory.policy import Policy
 from commscope.theory.tensor_parallel import activation_bytes, keeps_gathered
 from commscope.trace import Layout, ModelShape
+from commscope.units import NS_PER_US
 
 _FLASH_BACKWARD, _PLAIN_BACKWARD = 2.5, 2.0
 _BACKWARD_BYTES = 2
@@ -71,9 +72,10 @@ class Rank:
     gpu: Gpu
     whole_seq: int
 
-    def product_ns(self, flops: float) -> float:
-        """Time of matrix products that the tensor-parallel ranks share."""
-        return flops / self.layout.tp / (self.gpu.peak_tflops * 1e3 * self.gpu.efficiency)
+    def product_ns(self, flops: float, count: int = 1) -> float:
+        """Time of `count` matrix products that the tensor-parallel ranks share."""
+        start_ns = count * self.gpu.product_start_us * NS_PER_US
+        return start_ns + flops / self.layout.tp / (self.gpu.peak_tflops * 1e3 * self.gpu.efficiency)
 
     def moved_ns(self, size_bytes: float) -> float:
         """Time to move bytes of device memory."""
@@ -91,8 +93,8 @@ def layer_time(rank: Rank, *, is_recomputed: bool) -> LayerTime:
     tokens = model.seq * model.batch
     weights = sum(_matrices(model))
     core = core_attention_flops(model) * rank.whole_seq // model.seq
-    core_ns = rank.product_ns(core / 2 if flash else core)
-    linear_ns = rank.product_ns(2 * tokens * weights)
+    core_ns = rank.product_ns(core / 2, 1) if flash else rank.product_ns(core, 2)
+    linear_ns = rank.product_ns(2 * tokens * weights, 4)
     moved_ns = rank.moved_ns(_forward_bytes(rank))
     forward = Times(linear_ns + core_ns, moved_ns, _forward_exposed_ns(rank))
     factor = _FLASH_BACKWARD if flash else _PLAIN_BACKWARD
@@ -114,7 +116,9 @@ def edge_time(rank: Rank) -> Times:
     gather_ns = rank.collective_ns(Collective.ALL_GATHER, whole)
     reduce_ns = rank.collective_ns(Collective.ALL_REDUCE, whole)
     exposed_ns = reduce_ns + (3 * gather_ns if layout.sp else reduce_ns)
-    return Times(rank.product_ns(6 * tokens * model.hidden * model.vocab), rank.moved_ns(moved), exposed_ns)
+    return Times(
+        rank.product_ns(6 * tokens * model.hidden * model.vocab, 3), rank.moved_ns(moved), exposed_ns
+    )
 
 
 def _matrices(model: ModelShape) -> tuple[int, int, int, int]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from commscope.layouts import check_layout
 from commscope.theory.flops import Flops, step_flops
 from commscope.theory.gpus import GPUS, Gpu
+from commscope.theory.layer_time import LayerTime, layer_time
 from commscope.theory.memory import Memory, largest_fitting, rank_memory, stage_parameters
 from commscope.theory.network import CollectiveTime, collective_time, neighbours
 from commscope.theory.policy import Policy
 from commscope.theory.rows import VolumeRow
-from commscope.theory.step_time import StepTime, step_time
+from commscope.theory.step_time import StepTime, rank_of, step_time
+from commscope.theory.tensor_parallel import recomputed_layers
 from commscope.theory.volume import step_volume
 from commscope.trace import Layout, ModelShape
 
@@ -48,6 +50,7 @@ class Plan:
     parameters: int  # of the whole model
     flops: Flops  # of one replica
     step: StepTime
+    layer: LayerTime  # one layer and microbatch; recomputed where all layers are
 
     @property
     def fits(self) -> bool:
@@ -88,7 +91,7 @@ def plan(layout: Layout, model: ModelShape, policy: Policy | None = None, gpu: G
     """Volume, memory, operations and step time of one layout. Raises UsageProblem where it makes no sense."""
     policy, gpu = policy or Policy(), gpu or GPUS["h100"]
     check_layout(layout, model)
-    alone = replace(layout, tp=1, pp=1)
+    alone = replace(layout, tp=1, pp=1, vpp=1)
     return Plan(
         layout=layout,
         model=model,
@@ -101,6 +104,9 @@ def plan(layout: Layout, model: ModelShape, policy: Policy | None = None, gpu: G
         parameters=stage_parameters(alone, model, policy, 0),
         flops=step_flops(layout, model),
         step=step_time(layout, model, policy, gpu),
+        layer=layer_time(
+            rank_of(layout, model, policy, gpu), is_recomputed=recomputed_layers(layout, model) > 0
+        ),
     )
 
 
@@ -108,7 +114,7 @@ def _timed_volume(layout: Layout, model: ModelShape, policy: Policy, gpu: Gpu) -
     local = replace(model, seq=model.seq // layout.cp, layers=model.layers // layout.pp)
     ranks = layout.dp * layout.cp
     kind = layout.dp_kind if layout.dp_kind != "none" or ranks == 1 else "ddp"
-    flat = replace(layout, pp=1, cp=1, dp=ranks, dp_kind=kind)
+    flat = replace(layout, pp=1, vpp=1, cp=1, dp=ranks, dp_kind=kind)
     grad_dtype = policy.grad_dtype or ("float64" if model.dtype == "float64" else "float32")
     groups = {"tp": neighbours(layout.tp, gpu), "dp": neighbours(ranks, gpu, layout.tp)}
     return tuple(

@@ -2,7 +2,8 @@
 
 One stage's microbatch is its layers and edges, or the time its host needs to launch them if that is more: no
 step of the 18 on H100 with small layers was quicker than 4.6 ms a layer whatever TP was. A pipeline of p
-stages takes all stages once and the slowest m - 1 times more (Narayanan et al. 2021, figure 3). Then come
+stages takes all stages once and the slowest m - 1 times more (Narayanan et al. 2021, figure 3); in v
+interleaved parts its bubble is a v-th. Then come
 the gradients' collectives over data-parallel ranks, not hidden, and the optimizer at the memory rate. The
 interval is the worst relative residual of the steps the GPU's constants were set by; where none were,
 it is an assumption.
@@ -76,7 +77,7 @@ def step_time(layout: Layout, model: ModelShape, policy: Policy, gpu: Gpu) -> St
         "memory-bound": m * slowest.memory_ns,
         "exposed communication": m * slowest.exposed_ns,
         "host launches": m * max(0.0, floor_ns - slowest.total_ns),
-        "pipeline bubble": sum(spans) - max(spans),
+        "pipeline bubble": (sum(spans) - max(spans)) / layout.vpp,
         "data parallel": _data_parallel_ns(layout, model, policy, gpu),
         "optimizer": _optimizer_ns(layout, model, policy, gpu),
     }

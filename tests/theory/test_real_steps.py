@@ -108,6 +108,7 @@ def test_korthikantis_table_4_within_8_per_cent(
     told = layer_time(rank_of(layout, B22, PAPER, A100), is_recomputed=layout.recompute == "full")
     assert told.forward.total_ns / 1e6 == pytest.approx(forward_ms, rel=0.08)
     assert (told.backward + told.recompute).total_ns / 1e6 == pytest.approx(backward_ms, rel=0.08)
+    assert plan(layout, B22, PAPER, A100).layer == told
 
 
 @pytest.mark.parametrize(

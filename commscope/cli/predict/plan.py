@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLAN_OPTIONS = (
     click.option("--pp", type=COUNT, default=1, show_default=True, help="Pipeline stages."),
+    click.option("--vpp", type=COUNT, default=1, show_default=True, help="Interleaved parts of a stage."),
     click.option("--cp", type=COUNT, default=1, show_default=True, help="Context-parallel ranks."),
     click.option(
         "--attention",
@@ -179,7 +180,7 @@ def _layout(options: dict[str, Any]) -> Layout:
     """With what is planned but not recorded; a distributed optimizer spans context-parallel ranks too."""
     spread = options["dp"] * options["cp"] > 1
     kind = options["dp_kind"] if spread else "none"
-    return replace(layout_of(options), pp=options["pp"], cp=options["cp"], dp_kind=kind)
+    return replace(layout_of(options), pp=options["pp"], vpp=options["vpp"], cp=options["cp"], dp_kind=kind)
 
 
 def _policy(workload: str, options: dict[str, Any]) -> Policy:

@@ -19,7 +19,22 @@ if TYPE_CHECKING:
     from commscope.trace import Layout, ModelShape
 
 COUNTS = (
-    *("tp", "pp", "dp", "cp", "ep", "layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "seq", "batch"),
+    *(
+        "tp",
+        "pp",
+        "vpp",
+        "dp",
+        "cp",
+        "ep",
+        "layers",
+        "hidden",
+        "ffn",
+        "heads",
+        "kv_heads",
+        "vocab",
+        "seq",
+        "batch",
+    ),
     "microbatches",
 )
 WORDS = ("recompute", "dp_kind")

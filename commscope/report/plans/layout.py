@@ -64,6 +64,11 @@ def document(planned: Plan) -> dict[str, Any]:
         "volume": [_volume_row(timed) for timed in planned.volume],
         "payload_bytes": planned.payload_bytes,
         "wire_bytes": planned.wire_bytes,
+        "layer": {
+            "forward_ns": round(planned.layer.forward.total_ns),
+            "backward_ns": round(planned.layer.backward.total_ns),
+            "recompute_ns": round(planned.layer.recompute.total_ns),
+        },
     }
 
 
@@ -73,6 +78,7 @@ def sections(planned: Plan) -> list[Section]:
     return [
         Section(title, (_memory_sentence(planned), *_step_sentences(planned))),
         Section("Where the step goes", (), _step_table(planned)),
+        Section("One layer and microbatch", (), _layer_table(planned)),
         Section(
             "What moves, per rank and step",
             ("Wire bytes are a ring's; time is each algorithm's, alone on the network, hidden or not.",),
@@ -114,6 +120,24 @@ def _step_table(planned: Plan) -> Any:
         if time
     ]
     return cut(("part", "time", "share"), rows, len(rows))
+
+
+def _layer_table(planned: Plan) -> Any:
+    """As Korthikanti et al. 2022 tell it in table 4: recompute is part of backward there."""
+    layer = planned.layer
+    passes = (("forward", layer.forward), ("backward", layer.backward), ("recompute", layer.recompute))
+    rows = [
+        (
+            name,
+            format_time(times.total_ns),
+            format_time(times.compute_ns),
+            format_time(times.memory_ns),
+            format_time(times.exposed_ns),
+        )
+        for name, times in (*passes, ("all", layer.total))
+        if times.total_ns
+    ]
+    return cut(("pass", "time", "products", "memory-bound", "exposed communication"), rows, len(rows))
 
 
 def _volume_table(planned: Plan) -> Any:

@@ -109,7 +109,9 @@ def _stage_memory(layout: Layout, model: ModelShape, policy: Policy, stage: int)
     working = [_live_layer(layout, local, policy)]
     if stage == layout.pp - 1:
         working.append(_logits(layout, local, policy))
-    in_flight = min(layout.pp - stage, model.microbatches)
+    in_flight: float = min(layout.pp - stage, model.microbatches)
+    if layout.vpp > 1:  # Korthikanti et al. 2022, section 4.2.3
+        in_flight *= 1 + (layout.pp - 1) / (layout.pp * layout.vpp)
     return Memory(
         weights_bytes=parameters * DTYPE_BYTES[model.dtype] // everything,
         gradients_bytes=parameters * policy.gradient_bytes(model) // everything,
