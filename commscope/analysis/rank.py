@@ -61,8 +61,8 @@ def analyze_rank(trace: RankTrace) -> RankAnalysis:
     host_bound = _host_bound(trace, parts, windows) if is_told else None
     exposed = iv.difference(attribution.communication, attribution.compute)
     breakdown = _breakdown(trace, parts, windows, host_bound)
-    for with_work in (with_operators, with_flops):
-        breakdown = with_work(breakdown, trace.events, attribution, windows)
+    breakdown = with_operators(breakdown, trace.events, attribution, windows)
+    breakdown = with_flops(breakdown, trace.events, attribution, windows, parts.launches)
     return RankAnalysis(
         rank=trace.rank,
         host=trace.host,

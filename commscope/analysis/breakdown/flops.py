@@ -13,8 +13,8 @@ from math import prod
 from commscope.trace import CommFacts
 
 Shape = tuple[int, ...]
-_PLAIN = re.compile(r"aten::(?:_scaled_mm|_int_mm|mm|bmm|matmul)")
-_ADDING = re.compile(r"aten::(?:addmm|_addmm_activation|baddbmm)")
+_PLAIN = re.compile(r"aten::(?:_scaled_mm|_int_mm|mm|bmm|matmul|mv|dot)")
+_ADDING = re.compile(r"aten::(?:addmm|_addmm_activation|baddbmm|addmv)")
 _ATTENTION = re.compile(r"aten::_?scaled_dot_product_\w+?(?P<backward>_backward)?")
 
 

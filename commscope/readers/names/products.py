@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _PRODUCTS = re.compile(
-    r"aten::(mm|addmm|_addmm_activation|_scaled_mm|_int_mm|bmm|baddbmm|matmul|linear"
+    r"aten::(mm|mv|dot|addmm|addmv|_addmm_activation|_scaled_mm|_int_mm|bmm|baddbmm|matmul|linear"
     r"|convolution|convolution_backward|_?scaled_dot_product_\w+)"
 )
 

@@ -24,6 +24,8 @@ PAPER: list[tuple[str, Dims, int | None]] = [
     ("matmul", [[4, 1, 2, 3], [6, 3, 5]], 1440),
     ("matmul", [[2, 3], [3]], 12),
     ("matmul", [[3], [3, 5]], 30),
+    ("addmv", [[2], [2, 3], [3]], 12),
+    ("dot", [[3], [3]], 6),
     ("scaled_dot_product_attention", [[2, 8, 10, 4], [2, 2, 12, 4], [2, 2, 12, 6]], 38_400),
     ("_scaled_dot_product_flash_attention_backward", [[], [1, 1, 2, 3], [1, 1, 2, 3], [1, 1, 2, 3]], 120),
     ("mm", [[2, 3], [4, 5]], None),
@@ -88,6 +90,19 @@ def test_what_is_not_all_known_is_absent_and_not_less(unknown: dict[str, Any], t
 def test_a_graph_runs_products_that_no_operator_tells(call: str, found: Any, tmp_path: Path) -> None:
     launch = op(call, 2, 1, cat="cuda_runtime", correlation=1)
     assert of_rank(read(tmp_path, text_of([KNOWN, launch, kernel("gemm", 9, 5, correlation=1)]))) == found
+
+
+@pytest.mark.parametrize(
+    ("launched_us", "flops"), [(2, {"forward": 60}), (7, None)], ids=["own", "another's"]
+)
+def test_a_product_that_another_operator_launched_is_not_left_out(
+    launched_us: float, flops: Any, tmp_path: Path
+) -> None:
+    """As Transformer Engine and flash-attn do: no shapes tell what their kernels compute."""
+    others = op("te::linear", 6, 4)
+    launch = op("cudaLaunchKernel", launched_us, 1, cat="cuda_runtime", correlation=1)
+    gemm = kernel("sm90_xmma_gemm_bf16bf16_tn", 20, 5, correlation=1)
+    assert of_rank(read(tmp_path, text_of([KNOWN, others, launch, gemm]))) == flops
 
 
 def test_shapes_are_kept_once_and_survive_the_slim_file(tmp_path: Path) -> None:
