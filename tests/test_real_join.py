@@ -123,6 +123,29 @@ def test_two_by_two_of_picotron_never_pairs_across_groups(real_traces: Path) -> 
     holds_its_laws(analysis)
 
 
+def test_messages_of_ring_attention_wait_as_the_order_on_their_channels_says(real_traces: Path) -> None:
+    analysis = analyzed(real_traces / "gloo" / "picotron_cp2")
+    assert (analysis.matching.instances, analysis.matching.matched) == (66, 66)
+    receives = analysis.instances[analysis.instances["collective"] == "recv"]
+    waits_ms = receives.groupby(["rank", "window"])["wait_ns"].sum() / 1e6
+    assert waits_ms.round(1).to_dict() == {
+        (0, "step 1"): 24.2, (0, "step 2"): 25.2, (1, "step 1"): 43.9, (1, "step 2"): 23.4
+    }  # fmt: skip
+    holds_its_laws(analysis)
+
+
+def test_messages_of_a_pipeline_on_one_host_wait_by_its_one_clock(real_traces: Path) -> None:
+    analysis = analyzed(real_traces / "gloo" / "oth_pp")
+    assert (analysis.matching.instances, analysis.matching.matched) == (16, 16)
+    sides = {kind: part.set_index("instance") for kind, part in analysis.instances.groupby("collective")}
+    sends, receives = sides["send"], sides["recv"].loc[sides["send"].index]
+    own, other = receives["start_ns"], sends["start_ns"]
+    truth = (other.clip(upper=receives["end_ns"]) - own).clip(lower=0)
+    assert receives["wait_ns"].tolist() == truth.tolist()
+    assert truth.max() > 1_000_000
+    holds_its_laws(analysis)
+
+
 def test_waits_of_gradients_that_two_groups_may_have_reduced_are_told_as_far_as_both_agree(
     real_traces: Path,
 ) -> None:

@@ -178,7 +178,7 @@ def _waits(joined: Joined, is_whole: Mask) -> Waits:
         for one in (joined.found.instance, *joined.found.ways)
     )
     return ranged(
-        waits_of(joined.common, comparable, is_whole, clocked=joined.clock is not None),
+        waits_of(joined.common, comparable, is_whole, clocked=True),
         [waits_of(joined.common, way, everybody, clocked=True) for way in ways],
     )
 
