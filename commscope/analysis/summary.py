@@ -34,6 +34,14 @@ def breakdown_of(analysis: Analysis, window: str) -> tuple[RankBreakdown, ...]:
     return tuple(row for row in analysis.breakdown if row.window == window)
 
 
+def breakdown_by_window(analysis: Analysis) -> dict[str, list[RankBreakdown]]:
+    """Breakdown rows of each window that has some, in the order of the rows."""
+    found: dict[str, list[RankBreakdown]] = {}
+    for row in analysis.breakdown:
+        found.setdefault(row.window, []).append(row)
+    return found
+
+
 def instances_in(analysis: Analysis, window: str) -> pd.DataFrame:
     """Instances of one window; `capture` holds all of them."""
     table = analysis.instances

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from commscope.analysis.result import Analysis, RankBreakdown
 from commscope.analysis.waits import stalls_of
+from commscope.check import snapshot
+from commscope.report.analysis_sections import analysis_sections
 from commscope.report.contract import analysis_document
+from commscope.schema import Phase
 from tests.analyses import make_analysis
 
 
@@ -47,9 +52,34 @@ def test_stalls_of_all_steps_are_summed_at_once(grouped: list[int]) -> None:
     for steps in (12, 24):
         table = make_analysis(steps=steps, late_ns={1: 5_000}).instances
         grouped.clear()
-        assert len(stalls_of(table, {})) == steps + 1
+        assert len(stalls_of(table, {}, {})) == steps + 1
         calls.append(len(grouped))
     assert calls[0] == calls[1]
+
+
+class Read(tuple[RankBreakdown, ...]):
+    """Rows that count how often they are gone through."""
+
+    __slots__ = ()
+    times = 0
+
+    def __iter__(self) -> Iterator[RankBreakdown]:
+        Read.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("told", [analysis_document, analysis_sections, snapshot])
+def test_rows_of_the_breakdown_are_gone_through_as_often_however_many_steps(
+    told: Callable[[Analysis], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step looked for its rows among all: of 8,000 steps 11 s of 12."""
+    times = []
+    for steps in (12, 24):
+        made = make_analysis(steps=steps, operators={Phase.FORWARD: 1})
+        monkeypatch.setattr(Read, "times", 0)
+        told(replace(made, breakdown=Read(made.breakdown)))
+        times.append(Read.times)
+    assert times[0] == times[1] > 0
 
 
 def test_a_document_of_no_collectives() -> None:

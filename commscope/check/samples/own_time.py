@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from commscope.analysis.result import Analysis
-from commscope.analysis.summary import breakdown_of
-from commscope.compare.measures.measurement import MAD_TO_SIGMA, Measurement, basis_of, study_windows, whole
+from commscope.compare.measures.measurement import MAD_TO_SIGMA, Measurement, basis_of, study_rows, whole
 
 STRAGGLER = "straggler.time"
 OWN_PARTS = ("compute", "copy", "idle")
@@ -43,8 +42,7 @@ def _own_parts(analysis: Analysis) -> tuple[dict[str, Steps], float]:
     """Part -> rank -> one value a step, of the steps that every rank has; and how long such a step takes."""
     parts: dict[str, Steps] = {part: {rank: [] for rank in analysis.ranks} for part in OWN_PARTS}
     spans: list[int] = []
-    for window in study_windows(analysis):
-        rows = breakdown_of(analysis, window)
+    for rows in study_rows(analysis).values():
         if {row.rank for row in rows} != set(analysis.ranks):
             continue
         spans.append(max(row.span_ns for row in rows))

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from commscope.analysis.result import Analysis, RankBreakdown
-from commscope.analysis.summary import breakdown_of
 from commscope.check.samples.own_time import straggler_measurements
 from commscope.compare.comparability import Facts, facts_of
 from commscope.compare.measures.measurement import (
     Measurement,
     basis_of,
     relative_spread,
+    study_rows,
     study_windows,
     whole,
 )
@@ -210,9 +210,8 @@ def _transfer_time(key: tuple[str, int], values: list[int]) -> Measurement:
 def _rank_parts(analysis: Analysis) -> dict[int, dict[str, float]]:
     """Each rank's parts of the step; transfer and wait are left out where a step does not tell them."""
     rows: dict[int, list[RankBreakdown]] = {rank: [] for rank in analysis.ranks}
-    for window in study_windows(analysis):
-        for row in breakdown_of(analysis, window):
-            rows[row.rank].append(row)
+    for row in (row for of_step in study_rows(analysis).values() for row in of_step):
+        rows[row.rank].append(row)
     return {rank: _parts_of(own) for rank, own in rows.items()}
 
 
@@ -237,7 +236,7 @@ def _parts_of(rows: Sequence[RankBreakdown]) -> dict[str, float]:
 
 
 def _caused_waits(analysis: Analysis) -> dict[int, float]:
-    windows = study_windows(analysis)
+    windows = dict.fromkeys(study_windows(analysis))
     caused: dict[int, dict[str, int]] = {rank: dict.fromkeys(windows, 0) for rank in analysis.ranks}
     for stall in analysis.stalls:
         if stall.window in windows and stall.culprit in caused:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from commscope.analysis.result import Analysis
-from commscope.analysis.summary import step_windows
+from commscope.analysis.result import Analysis, RankBreakdown
+from commscope.analysis.summary import breakdown_by_window, step_windows
 from commscope.schema import CAPTURE
 
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -38,6 +38,12 @@ class Measurement:
 def study_windows(analysis: Analysis) -> tuple[str, ...]:
     """The steps, or the capture where no steps are marked."""
     return step_windows(analysis) or (CAPTURE,)
+
+
+def study_rows(analysis: Analysis) -> dict[str, list[RankBreakdown]]:
+    """Breakdown rows of each step, or of the capture, in order; none for a step that no rank divides."""
+    rows = breakdown_by_window(analysis)
+    return {window: rows.get(window, []) for window in study_windows(analysis)}
 
 
 def basis_of(analysis: Analysis) -> str:

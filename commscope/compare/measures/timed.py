@@ -14,6 +14,7 @@ from commscope.compare.measures.measurement import (
     Measurement,
     basis_of,
     relative_spread,
+    study_rows,
     study_windows,
     whole,
 )
@@ -65,10 +66,7 @@ def recorded_step_times(analysis: Analysis, *, profiled: bool) -> list[float]:
 
 
 def _step_times(analysis: Analysis) -> list[Measurement]:
-    spans = [
-        float(max((row.span_ns for row in _rows(analysis, window)), default=0))
-        for window in study_windows(analysis)
-    ]
+    spans = [float(max((row.span_ns for row in rows), default=0)) for rows in study_rows(analysis).values()]
     unprofiled = recorded_step_times(analysis, profiled=False)
     return [
         _timed(PROFILED, spans, f"{basis_of(analysis)}, profiled", ""),
@@ -86,8 +84,8 @@ def _part(
 ) -> Measurement:
     """Mean over ranks in each step, median over steps; absent as soon as one rank lacks it."""
     by_step: list[float] = []
-    for window in study_windows(analysis):
-        values = [part(row) for row in _rows(analysis, window)]
+    for rows in study_rows(analysis).values():
+        values = [part(row) for row in rows]
         known = [value for value in values if value is not None]
         if not values or len(known) < len(values):
             return Measurement(name, "timed", "ns", None, why=why or "no breakdown of this window")
@@ -97,7 +95,7 @@ def _part(
 
 def _compute_by_phase(analysis: Analysis) -> list[Measurement]:
     """Compute of each phase that was seen; none where phases cannot be told."""
-    rows = [row for window in study_windows(analysis) for row in _rows(analysis, window)]
+    rows = [row for rows in study_rows(analysis).values() for row in rows]
     seen = {phase for row in rows for phase, ns in (row.compute_by_phase_ns or {}).items() if ns}
     return [
         _part(analysis, f"compute.time/{phase}", _phase_part(phase), "phases cannot be told on every rank")
@@ -108,7 +106,7 @@ def _compute_by_phase(analysis: Analysis) -> list[Measurement]:
 
 def _exposed_by_kind(analysis: Analysis) -> list[Measurement]:
     """Exposed time of each collective and phase that was exposed at all."""
-    rows = [row for window in study_windows(analysis) for row in _rows(analysis, window)]
+    rows = [row for rows in study_rows(analysis).values() for row in rows]
     kinds = sorted({kind for row in rows for kind in row.exposed_by_kind_ns})
     return [_part(analysis, f"{EXPOSED}/{kind}", _kind_part(kind), "") for kind in kinds]
 
@@ -142,10 +140,6 @@ def _memory(analysis: Analysis) -> Measurement:
     by_rank = {row.rank: float(row.peak_bytes) for row in rows}
     peak = whole(max(by_rank.values()))
     return Measurement("memory.peak", "timed", "bytes", peak, by_rank=by_rank, basis=rows[0].kind)
-
-
-def _rows(analysis: Analysis, window: str) -> list[RankBreakdown]:
-    return [row for row in analysis.breakdown if row.window == window]
 
 
 def _timed(name: str, by_step: Sequence[float], basis: str, why: str) -> Measurement:

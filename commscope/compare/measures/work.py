@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from statistics import fmean, median
 
 from commscope.analysis.result import Analysis, RankBreakdown
-from commscope.compare.measures.measurement import Measurement, basis_of, study_windows, whole
+from commscope.compare.measures.measurement import Measurement, basis_of, study_rows, whole
 from commscope.schema import Phase
 
 OPERATORS = "compute.ops"
@@ -32,10 +32,8 @@ def work_measurements(analysis: Analysis) -> list[Measurement]:
 
 
 def _work(analysis: Analysis, metric: str) -> list[Measurement]:
-    windows = study_windows(analysis)
-    counts = {
-        (row.rank, row.window): _by_phase(row, metric) for row in analysis.breakdown if row.window in windows
-    }
+    rows = [row for rows in study_rows(analysis).values() for row in rows]
+    counts = {(row.rank, row.window): _by_phase(row, metric) for row in rows}
     known = {place: found for place, found in counts.items() if found is not None}
     if not known or len(known) < len(counts):
         return [Measurement(metric, "exact", UNITS[metric], None, why=_ABSENT[metric])]
@@ -49,7 +47,7 @@ def _by_phase(row: RankBreakdown, metric: str) -> Mapping[Phase, int] | None:
 
 
 def _measured(analysis: Analysis, name: str, phases: tuple[Phase, ...], counts: Counts) -> Measurement:
-    windows = [one for one in study_windows(analysis) if any(window == one for _, window in counts)]
+    windows = list(dict.fromkeys(window for _, window in counts))
     ranks = sorted({rank for rank, _ in counts})
     found = {place: sum(by_phase.get(phase, 0) for phase in phases) for place, by_phase in counts.items()}
     by_rank = {

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from commscope_dashboard.app import app_of
+from commscope_dashboard.app import app_of, warm
 from commscope_dashboard.runs.library import Library, LoadedRun
 from commscope_dashboard.serve import server_of
 from dash import Dash
@@ -33,7 +33,8 @@ def client_of(app: Dash) -> FlaskClient:
 
 @contextmanager
 def running(app: Dash) -> Iterator[str]:
-    """The address of the app, served as `commscope dashboard` serves it."""
+    """The address of the app, warmed and served as `commscope dashboard` does it."""
+    warm(app)  # Dash is not safe against several first requests at once
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = server_of(app.server, listening)
 
