@@ -54,3 +54,17 @@ def _divides(divisor: int, name: str, value: int, option: str = "--tp") -> None:
     if value % divisor:
         hint = f"change --{name} or {option}"
         raise UsageProblem(f"{name} {value} is not a multiple of {divisor} ({option})", hint=hint)
+
+
+def layout_words(layout: Layout | None) -> str:
+    """`TP=2 + SP, full recompute`; empty where the layout was not recorded."""
+    if layout is None:
+        return ""
+    words = f"TP={layout.tp}" + (" + SP" if layout.sp else "")
+    extras = [f"{axis.upper()}={getattr(layout, axis)}" for axis in ("dp", "pp", "cp", "ep")]
+    extras = [extra for extra in extras if not extra.endswith("=1")]
+    if layout.recompute != "none":
+        extras.append(f"{layout.recompute} recompute")
+    if layout.impl != "explicit":
+        extras.append(layout.impl)
+    return ", ".join([words, *extras])

@@ -152,3 +152,20 @@ def test_an_interrupt_inside_code_run_from_a_string_leaves_with_130(tmp_path: Pa
     command = [sys.executable, "-m", "interrupted"]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert (answer.returncode, answer.stderr.strip()) == (130, "interrupted")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "gpt"], ["plan", "gpt", "--format", "json"], ["doctor", "run"]]
+)
+def test_what_needs_no_tables_imports_no_pandas(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    event = {"ph": "X", "cat": "cpu_op", "name": "aten::mm", "pid": 1, "tid": 1, "ts": 1, "dur": 5}
+    (tmp_path / "run" / "rank0.json").write_text(json.dumps({"traceEvents": [event]}))
+    code = (
+        f"import sys; from commscope.cli.main import run; assert run({arguments}) == 0; "
+        "print([m for m in ('torch', 'pandas', 'scipy', 'plotly', 'dash') if m in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path
+    )
+    assert answer.stdout.strip().splitlines()[-1] == "[]"

@@ -19,6 +19,7 @@ from commscope.analysis.summary import (
 )
 from commscope.compare import utilisation_of
 from commscope.compare.words.work_words import work_sentences
+from commscope.layouts import layout_words
 from commscope.report.found import (
     MOST_STALLS,
     late_section,
@@ -32,7 +33,7 @@ from commscope.report.matched import matched_words
 from commscope.report.saved_sections import saved_section
 from commscope.report.sections import Section, cut
 from commscope.schema import SERVING_PHASES, Phase
-from commscope.trace import Gap, Layout
+from commscope.trace import Gap
 from commscope.units import (
     format_bandwidth,
     format_bytes,
@@ -68,20 +69,6 @@ def analysis_sections(
         _gaps(analysis),
     )
     return tuple(part for part in parts if part is not None)
-
-
-def layout_words(layout: Layout | None) -> str:
-    """`TP=2 + SP, full recompute`; empty where the layout was not recorded."""
-    if layout is None:
-        return ""
-    words = f"TP={layout.tp}" + (" + SP" if layout.sp else "")
-    extras = [f"{axis.upper()}={getattr(layout, axis)}" for axis in ("dp", "pp", "cp", "ep")]
-    extras = [extra for extra in extras if not extra.endswith("=1")]
-    if layout.recompute != "none":
-        extras.append(f"{layout.recompute} recompute")
-    if layout.impl != "explicit":
-        extras.append(layout.impl)
-    return ", ".join([words, *extras])
 
 
 def headline(analysis: Analysis, window: str) -> Section:

@@ -6,7 +6,8 @@ import dataclasses
 import json
 
 from commscope.compare import compare
-from commscope.report.analysis_sections import analysis_sections, layout_words
+from commscope.layouts import layout_words
+from commscope.report.analysis_sections import analysis_sections
 from commscope.report.comparison_sections import comparison_sections
 from commscope.report.contract import analysis_document, comparison_document, dumps
 from commscope.report.render import text

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from commscope.forecast.cells import calls_of
-from commscope.report.analysis_sections import layout_words
+from commscope.layouts import layout_words
 from commscope.report.sections import Section, cut
 from commscope.theory.flops import step_flops
 from commscope.theory.parameters import rank_parameters

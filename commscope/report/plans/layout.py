@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from commscope.report.analysis_sections import layout_words
+from commscope.layouts import layout_words
 from commscope.report.sections import Section, cut
 from commscope.units import format_bytes, format_count, format_percent, format_time
 
