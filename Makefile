@@ -52,6 +52,19 @@ bench: .venv/.ready ## measure; peers in an environment of their own
 	$(BIN)/python -m benchmarks.whatif_delay
 	$(BIN)/python -m benchmarks.dashboard
 	$(BIN)/python -m benchmarks.check_power
+	$(BIN)/python -m benchmarks.endurance
+	$(MAKE) battery
+
+BATTERY := .battery-venv/bin/python
+.battery-venv/.ready: .venv/.ready benchmarks/battery/requirements.txt
+	$(PYTHON) -m venv .battery-venv
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(BATTERY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
+	$(BATTERY) -m pip install --quiet --disable-pip-version-check setuptools wheel ninja py-cpuinfo hjson # deepspeed builds by them
+	DS_BUILD_OPS=0 $(BATTERY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -r benchmarks/battery/requirements.txt
+	@touch $@
+
+battery: .battery-venv/.ready ## programs that know nothing of the recorder, plain and recorded in turn
+	PYTHONPATH=.:workloads $(BATTERY) -m benchmarks.battery --pairs $(or $(PAIRS),5)
 
 docs: .venv/.ready ## the documentation as a site in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
@@ -84,4 +97,4 @@ $(SAVED:%=traces/%): traces/%: .venv/.ready
 	$(BIN)/commscope slim runs/traces/$* -o $@ --force
 
 clean: ## remove what the targets made
-	rm -rf .venv .bench-venv runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench-venv .battery-venv runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
