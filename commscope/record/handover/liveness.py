@@ -43,12 +43,14 @@ def descendants(root: int, proc: Path = Path("/proc")) -> tuple[int, ...]:
     return tuple(found)
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process when the one that started it is gone, however it went."""
+def die_with_parent(parent: int) -> None:
+    """End this process when the one that started it is gone, however it went; at once where it is already."""
     try:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     except (OSError, AttributeError):
         return
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _total(root: int, known: dict[int, list[str]], children: dict[int, list[int]]) -> int:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 WORK_FOLDER = ".commscope"  # facts, logs and heartbeats of the ranks while recording
 REQUEST = "request.json"  # there too: what the ranks are asked
 MANIFEST = "run.json"
+LAUNCHER = "COMMSCOPE_LAUNCHER"  # in the environment of a rank: the process it ends with
 
 BY_OPTIMIZER, BY_CALL, BY_TIME = "optimizer", "call", "time"
 

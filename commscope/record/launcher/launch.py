@@ -24,7 +24,14 @@ from commscope.errors import BackendProblem, CommScopeError, RecordFailed, Usage
 from commscope.record.handover.facts import Beat, RankError, read_all_errors, read_all_facts, read_pids
 from commscope.record.handover.manifest import write_manifest
 from commscope.record.handover.output import beside_the_old, finish, prepare_output
-from commscope.record.handover.request import REQUEST, Nodes, RecordRequest, require_script, validate
+from commscope.record.handover.request import (
+    LAUNCHER,
+    REQUEST,
+    Nodes,
+    RecordRequest,
+    require_script,
+    validate,
+)
 from commscope.record.launcher.addresses import interface_to_name, own_address, split
 from commscope.record.launcher.failures import diagnose
 from commscope.record.launcher.watch import Hang, Watch
@@ -107,6 +114,7 @@ def _launch(request: RecordRequest) -> None:
     os.environ.setdefault(
         "PYTHONUNBUFFERED", "1"
     )  # what a rank prints is seen when it does, as on a terminal
+    os.environ[LAUNCHER] = "" if request.nsys else str(os.getpid())  # nsys stands between us and a rank
     if not _gpus():
         os.environ.setdefault("KINETO_LOG_LEVEL", _QUIET_KINETO)  # it tells every start and stop on stderr
     quiet_elastic()
@@ -134,7 +142,7 @@ def _launch(request: RecordRequest) -> None:
         shutdown_timeout=GRACE_S,
     )
     interpreter = nsys_command(request, has_gpu=_gpus() > 0) if request.nsys else [sys.executable]
-    arguments = [*interpreter[1:], "-m", "commscope.record.rank.child", str(request.work_folder / REQUEST)]
+    arguments = [*interpreter[1:], "-m", "commscope.record.started", str(request.work_folder / REQUEST)]
     elastic_launch(config, interpreter[0])(*arguments)
 
 

@@ -22,7 +22,6 @@ import torch.distributed as dist
 
 from commscope.errors import BackendProblem, CommScopeError
 from commscope.record.handover.facts import RankError, error_path, write_facts, write_pid
-from commscope.record.handover.liveness import die_with_parent
 from commscope.record.handover.request import RecordRequest, decode_request, encode
 from commscope.record.handover.stacks import LIBRARY_FOLDERS, write_stack_on_signal
 from commscope.record.handover.step_plan import Plan
@@ -44,7 +43,6 @@ def main(argv: list[str], ending: Ending) -> int:
     """Run this rank; its error, if any, is left in the work folder before the process ends."""
     request = decode_request(Path(argv[1]).read_bytes())
     rank = Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    die_with_parent()
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):

@@ -39,12 +39,13 @@ def save_in_thread(write: Callable[[], object]) -> Wait:
 def save_in_child(write: Callable[[], object]) -> Wait:
     """Have a child write; the waiting raises BackendProblem where it could not."""
     told, tell = os.pipe()
+    parent = os.getpid()
     with warnings.catch_warnings():
         # Python warns of forks beside threads: the child runs none of theirs, and ends without cleaning up.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        _write_and_leave(write, tell)
+        _write_and_leave(write, tell, parent)
     os.close(tell)
     return functools.partial(_wait_for, child, told, write)
 
@@ -81,9 +82,9 @@ def _answers(child: int, told: int) -> bool:
     return True
 
 
-def _write_and_leave(write: Callable[[], object], tell: int) -> NoReturn:
+def _write_and_leave(write: Callable[[], object], tell: int, parent: int) -> NoReturn:
     try:
-        die_with_parent()
+        die_with_parent(parent)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         # the sockets between the ranks are the parent's alone: peers must see when it is gone

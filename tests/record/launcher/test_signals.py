@@ -33,7 +33,7 @@ def processes_of(run: Path) -> list[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"commscope.record.rank.child" in words and any(str(run).encode() in word for word in words):
+        if b"commscope.record.started" in words and any(str(run).encode() in word for word in words):
             found.append(int(entry.name))
     return found
 
@@ -70,5 +70,18 @@ def test_a_signal_to_the_launcher_ends_every_rank(
     assert b"a fault of ours" not in errors
     wait_for(lambda: not any(is_alive(pid) for pid in pids) and not processes_of(run))
     assert not any(is_alive(pid) for pid in pids)
+    assert processes_of(run) == []
+    assert marked_incomplete(run)
+
+
+def test_ranks_that_are_just_starting_end_with_a_launcher_that_is_killed(tmp_path: Path) -> None:
+    run, script = tmp_path / "run", tmp_path / "train.py"
+    script.write_text(TRAIN.replace("FAIL", "time.sleep(600)"), encoding="utf-8")
+    command = [sys.executable, "-m", "commscope", "record", "--nproc", "2", "-o", str(run), "--", str(script)]
+    launcher = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    wait_for(lambda: processes_of(run))
+    launcher.kill()
+    launcher.wait()
+    wait_for(lambda: not processes_of(run))
     assert processes_of(run) == []
     assert marked_incomplete(run)
