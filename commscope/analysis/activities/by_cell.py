@@ -7,7 +7,7 @@ activities that took longest are kept, so the table grows with the collectives, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -74,18 +74,18 @@ def _longest(pieces: Pieces, borders: Int64) -> _Kept:
     parts = pieces.cut(borders)
     cell = np.searchsorted(borders, parts.start_ns, "right") - 1
     inside = (cell >= 0) & (cell < len(borders) - 1)
-    parts, cell = parts.at(inside), cell[inside]
+    if not inside.all():
+        parts, cell = parts.at(inside), cell[inside]
     took = parts.end_ns - parts.start_ns
     short = (parts.is_python == 1) & (took < _long_ns(borders)[cell])
-    parts = parts.but(
-        before=np.where(short, NONE, parts.before), after=np.where(short, NONE, parts.after), lane=parts.lane
-    )
+    before, after = (np.where(short, NONE, column) for column in (parts.before, parts.after))
+    parts = replace(parts, before=before, after=after)
     activity = _codes(parts)
-    order = np.lexsort((-took, activity, cell))
+    order = np.lexsort((activity, cell))
     new = np.r_[True, (np.diff(cell[order]) != 0) | (np.diff(activity[order]) != 0)][: len(order)]
     first = np.flatnonzero(new)
     time_ns = np.add.reduceat(took[order], first) if len(first) else took
-    chosen = order[first]
+    chosen = _longest_of(order, first, took)
     by_time = np.lexsort((chosen, -time_ns, cell[chosen]))
     chosen, time_ns = chosen[by_time], time_ns[by_time]
     place = np.arange(len(chosen)) - np.searchsorted(cell[chosen], cell[chosen], "left")
@@ -93,6 +93,16 @@ def _longest(pieces: Pieces, borders: Int64) -> _Kept:
     rest = np.zeros(len(borders) - 1, np.int64)
     np.add.at(rest, cell[chosen[~most]], time_ns[~most])
     return _Kept(parts.at(chosen[most]), time_ns[most], cell[chosen[most]], rest)
+
+
+def _longest_of(order: Int64, first: Int64, took: Int64) -> Int64:
+    """The longest piece of each group: groups lie in `order` from one of `first` to the next."""
+    if not len(first):
+        return order
+    group = np.repeat(np.arange(len(first)), np.diff(np.r_[first, len(order)]))
+    longest = np.maximum.reduceat(took[order], first)
+    fits = np.flatnonzero(took[order] == longest[group])
+    return order[fits[np.searchsorted(group[fits], np.arange(len(first)))]]
 
 
 def _long_ns(borders: Int64) -> Int64:

@@ -39,7 +39,7 @@ def host_pieces(events: Events, attribution: Attribution, span: tuple[int, int])
         layer=attribution.layer[rows],
         lane=events.lane_id[rows],
     )
-    return joined(working, _between(events, attribution, working, span))
+    return joined(working, _between(events, attribution, working, (span, lanes)))
 
 
 def _longest_call(events: Events, ops: Int64) -> Int64:
@@ -58,14 +58,20 @@ def _longest_call(events: Events, ops: Int64) -> Int64:
     return found
 
 
-def _between(events: Events, attribution: Attribution, working: Pieces, span: tuple[int, int]) -> Pieces:
-    """Time without an operator; it is seen from the thread of the operator before."""
+def _between(
+    events: Events, attribution: Attribution, working: Pieces, where: tuple[tuple[int, int], Int64]
+) -> Pieces:
+    """Time without an operator; it is seen from the thread of the operator before.
+
+    `where` is the span that is looked at, and the threads of the step.
+    """
+    span, lanes = where
     start, end = np.r_[span[0], working.end_ns], np.r_[working.start_ns, span[1]]
     real = np.flatnonzero(end > start)
     before, after = real - 1, np.where(real < len(working), real, NONE)
-    lane = np.where(before >= 0, _of(working.lane, before), _first_lane(events, working))
+    lane = np.where(before >= 0, _of(working.lane, before), _first_lane(events, working, lanes))
     gaps = pieces(start[real], end[real], kind=HOST, before=before, after=after, lane=lane)
-    around, number = _around(events, working), _layers(events, attribution)
+    around, number = _around(events, working, lanes), _layers(events, attribution)
     layers = np.flatnonzero(number >= 0)
     seen = np.concatenate((around, layers))
     gaps = gaps.cut(np.unique(np.concatenate((events.start_ns[seen], events.end_ns[seen]))))
@@ -112,10 +118,10 @@ def _is_native(name: str) -> bool:
     return name.startswith(("nccl:", "gloo:"))
 
 
-def _around(events: Events, working: Pieces) -> Int64:
+def _around(events: Events, working: Pieces, lanes: Int64) -> Int64:
     """Ranges, wrapping operators and calls on the step's threads that do not lie inside an operator."""
     kinds = events.is_kind(EventKind.OP, EventKind.ANNOTATION, EventKind.RUNTIME)
-    rows = np.flatnonzero(kinds & np.isin(events.lane_id, _calling_lanes(events)))
+    rows = np.flatnonzero(kinds & np.isin(events.lane_id, lanes))
     inside = np.zeros(len(rows), bool)
     for lane in np.unique(working.lane):
         own = np.flatnonzero(working.lane == lane)
@@ -134,11 +140,10 @@ def _calling_lanes(events: Events) -> Int64:
     return np.unique(events.lane_id[rows]).astype(np.int64)
 
 
-def _first_lane(events: Events, working: Pieces) -> int:
+def _first_lane(events: Events, working: Pieces, lanes: Int64) -> int:
     """The thread of the first operator; without any the one with most records."""
     if len(working):
         return int(working.lane[0])
-    lanes = _calling_lanes(events)
     return int(lanes[np.argmax([(events.lane_id == lane).sum() for lane in lanes])])
 
 

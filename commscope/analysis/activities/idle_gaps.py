@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 
@@ -20,17 +21,18 @@ def idle_gaps(rank: int, device: Pieces, named: Callable[[Pieces], list[Activity
     idle = device.at(np.isin(device.kind, (HOST_BOUND, IDLE)))
     gaps = iv.union_of(idle.start_ns, idle.end_ns)
     longest = np.argsort(gaps.start_ns - gaps.end_ns, kind="stable")[:MOST]
+    start, end = gaps.start_ns[longest], gaps.end_ns[longest]
+    took = idle.end_ns - idle.start_ns
+    inside = zip(*(np.searchsorted(idle.start_ns, at).tolist() for at in (start, end)), strict=True)
+    main = [low + np.argsort(-took[low:high], kind="stable")[: 4 * NAMES] for low, high in inside]
+    rows = np.concatenate([np.empty(0, np.int64), *main])
+    names = iter(named(idle.at(rows)))
     found = []
-    for start_ns, end_ns in zip(gaps.start_ns[longest].tolist(), gaps.end_ns[longest].tolist(), strict=True):
-        inside = slice(*np.searchsorted(idle.start_ns, (start_ns, end_ns)).tolist())
-        parts = idle.at(np.arange(inside.start, inside.stop))
-        took = parts.end_ns - parts.start_ns
-        main = np.argsort(-took, kind="stable")[: 4 * NAMES]
+    for start_ns, end_ns, mine in zip(start.tolist(), end.tolist(), main, strict=True):
         total: dict[Activity, int] = {}
-        for activity, time_ns in zip(named(parts.at(main)), took[main].tolist(), strict=True):
+        for activity, time_ns in zip(islice(names, len(mine)), took[mine].tolist(), strict=True):
             total[activity] = total.get(activity, 0) + time_ns
-        worth = (end_ns - start_ns) // SHARE
-        told = [one for one in total.items() if one[1] >= worth]
+        told = [one for one in total.items() if one[1] >= (end_ns - start_ns) // SHARE]
         spent = sorted(told, key=lambda item: -item[1])[:NAMES]
         found.append(IdleGap(rank, start_ns, end_ns, tuple(spent)))
     return tuple(found)

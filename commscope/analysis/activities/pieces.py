@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -39,14 +39,13 @@ class Pieces:
 
     def at(self, chosen: Int64 | Mask) -> Pieces:
         """Some of the pieces."""
-        return Pieces(*(getattr(self, one.name)[chosen] for one in fields(self)))
+        return Pieces(*(getattr(self, name)[chosen] for name in _COLUMNS))
 
     def but(self, **columns: Column) -> Pieces:
         """The same pieces, some columns set."""
-        told = {one.name: getattr(self, one.name) for one in fields(self)}
-        for name, column in columns.items():
-            told[name] = np.broadcast_to(np.asarray(column, np.int64), (len(self),))
-        return Pieces(**told)
+        shape = (len(self),)
+        told = {name: np.broadcast_to(np.asarray(one, np.int64), shape) for name, one in columns.items()}
+        return replace(self, **told)
 
     def cut(self, borders_ns: Int64) -> Pieces:
         """The pieces, cut at the borders inside them; `borders_ns` is sorted."""
@@ -68,6 +67,9 @@ class Pieces:
         return parts.at(holds(spans, parts.start_ns))
 
 
+_COLUMNS = tuple(one.name for one in fields(Pieces))
+
+
 def pieces(start_ns: Int64, end_ns: Int64, **columns: Column) -> Pieces:
     """Pieces of which only some columns are known; the others say nothing."""
     count = len(start_ns)
@@ -78,7 +80,7 @@ def pieces(start_ns: Int64, end_ns: Int64, **columns: Column) -> Pieces:
 
 def joined(*parts: Pieces) -> Pieces:
     """Several pieces as one, in order of time."""
-    whole = Pieces(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Pieces)))
+    whole = Pieces(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
     return whole.at(np.argsort(whole.start_ns, kind="stable"))
 
 
