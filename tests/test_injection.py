@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from tests.delayed_job import DELAY_NS, SETTINGS, STEPS, late_in
 
 pytestmark = pytest.mark.record
 JOB = Path(__file__).with_name("delayed_job.py")
+QUIET_NS = DELAY_NS // 4
 CAUSES = {"host": {"idle", "host_bound"}, "compute": {"compute"}}
 
 
@@ -37,29 +39,62 @@ class Stepped(msgspec.Struct):
 Stamps = dict[int, list[Stepped]]
 
 
+@dataclass(frozen=True)
+class Job:
+    """What ranks that were delayed recorded, and their own stamps."""
+
+    size: int
+    folder: Path
+    stamps: Stamps
+
+
 @pytest.fixture(scope="module", params=[2, 3, 4])
-def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
-    size, folder = request.param, tmp_path_factory.mktemp(f"late{request.param}")
+def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Recorded on a machine that delayed nobody by itself; skipped visibly where none is to be had."""
+    for attempt in range(2):
+        found = recorded(request.param, tmp_path_factory.mktemp(f"late{request.param}-{attempt}"))
+        if (taken_ns := by_the_machine_ns(found.stamps)) < QUIET_NS:
+            return found
+    pytest.skip(f"other programs took {taken_ns // 1_000_000} ms from a rank that was not delayed")
+
+
+def recorded(size: int, folder: Path) -> Job:
     ranks = [
         subprocess.Popen([sys.executable, str(JOB), str(folder), str(rank), str(size)])
         for rank in range(size)
     ]
     assert [rank.wait(300) for rank in ranks] == [0] * size
-    return size, folder
+    stamps = {
+        rank: msgspec.json.decode((folder / f"stamps{rank}.json").read_bytes(), type=list[Stepped])
+        for rank in range(size)
+    }
+    return Job(size, folder, stamps)
+
+
+def by_the_machine_ns(stamps: Stamps) -> int:
+    """The longest that a rank took by itself without being delayed, or all took in a collective."""
+    longest = 0
+    left = {rank: steps[0].began_ns for rank, steps in stamps.items()}
+    for step in range(STEPS):
+        for met in zip(*(steps[step].collectives for steps in stamps.values()), strict=True):
+            own = [one.entered_ns - one.delay_ns - at for one, at in zip(met, left.values(), strict=True)]
+            together = [one.left_ns - max(other.entered_ns for other in met) for one in met]
+            longest = max(longest, *own, *together)
+            left = dict(zip(stamps, (one.left_ns for one in met), strict=True))
+    return longest
 
 
 @pytest.fixture(scope="module")
-def analysis(job: tuple[int, Path]) -> Analysis:
-    return analyze(open_run(job[1]), jobs=1)
+def analysis(job: Job) -> Analysis:
+    return analyze(open_run(job.folder), jobs=1)
 
 
-def test_culprit_phase_and_cause_are_told(job: tuple[int, Path], analysis: Analysis) -> None:
-    size, _ = job
+def test_culprit_phase_and_cause_are_told(job: Job, analysis: Analysis) -> None:
     steps = {window.step: window.name for window in analysis.windows if window.step is not None}
     first = min(steps)
     told, right = [], []
     for number in range(STEPS):
-        said = late_in(number, size)
+        said = late_in(number, job.size)
         if said is None:
             continue
         name = steps[first + number]
@@ -83,14 +118,8 @@ def _longest(path: CriticalPath) -> tuple[int, str, str | None]:
     return max(total, key=lambda place: total[place])
 
 
-def test_without_stragglers_is_what_the_programs_own_stamps_say(
-    job: tuple[int, Path], analysis: Analysis
-) -> None:
-    size, folder = job
-    stamps = {
-        rank: msgspec.json.decode((folder / f"stamps{rank}.json").read_bytes(), type=list[Stepped])
-        for rank in range(size)
-    }
+def test_without_stragglers_is_what_the_programs_own_stamps_say(job: Job, analysis: Analysis) -> None:
+    stamps = job.stamps
     with_delays, without = (makespan_ns(stamps, taken_out=one) for one in (False, True))
     outcome = replay_all(analysis, Scenario(no_stragglers=True))[0]
     recorded = max(x[-1].ended_ns for x in stamps.values()) - min(x[0].began_ns for x in stamps.values())
