@@ -17,6 +17,7 @@ from commscope.analysis.result import Analysis
 from commscope.analysis.summary import phases_present, step_windows
 from commscope.compare.result import Difference
 from commscope.schema import Phase
+from commscope.trace import Layout
 from commscope.units import format_ranks
 
 MODEL_FIELDS = ("family", "layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "seq")
@@ -24,6 +25,7 @@ ESSENTIAL = ("world_size", "backend", "device", "versions.torch", "model", "dtyp
 STEP_PHASES = (Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER)  # recompute is a choice of the layout
 _KEYS = {"model": ("model.family",), "dtype": ("dtype", "payload.dtype")}  # any of them tells
 PAYLOAD_DTYPE = "payload.dtype"
+_PLAIN = {f"layout.{name}": value for name, value in dataclasses.asdict(Layout()).items()}
 MACHINE = ("backend", "device", "versions.torch", "host.cpu", "host.cpus")
 
 
@@ -45,7 +47,13 @@ def differences_between(baseline: Facts, candidate: Facts) -> tuple[Difference, 
     breaking = _differences(baseline.breaking, candidate.breaking, breaks=True)
     one_sided = [dataclasses.replace(row, breaks=False) for row in breaking if _one_sided(row)]
     known = [row for row in breaking if not _one_sided(row)]
-    return (*known, *one_sided, *_differences(baseline.other, candidate.other, breaks=False))
+    others = (with_defaults(baseline.other), with_defaults(candidate.other))
+    return (*known, *one_sided, *_differences(*others, breaks=False))
+
+
+def with_defaults(other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A layout that was recorded before a setting was known has it as a plain program has."""
+    return {**_PLAIN, **other} if any(name.startswith("layout.") for name in other) else other
 
 
 def unknown_facts(*runs: Facts) -> tuple[str, ...]:

@@ -336,6 +336,14 @@ def test_lost_overlap_is_an_error_only_where_exposed_communication_grew() -> Non
     assert not row(against([less] * 3, [hidden] * 3), "communication.overlapped").fails
 
 
+def test_a_baseline_from_before_a_setting_was_known_has_it_as_a_plain_program() -> None:
+    old = snapshot(BASE)
+    older = replace(old, other={name: value for name, value in old.other.items() if name != "layout.sp"})
+    assert check([BASE], {"tp2": Baseline("tp2", (older,) * 3)}).exit_code == 0
+    verdict = check([make_analysis(layout=SP)], {"tp2": Baseline("tp2", (older,) * 3)})
+    assert "layout.sp False → True" in first(verdict).why
+
+
 def unmatched(analysis: Analysis) -> Analysis:
     """The same recording, had its collectives not been matched over the ranks."""
     table = analysis.instances.assign(instance=None, wait_ns=None, transfer_ns=None)

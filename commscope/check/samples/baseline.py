@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from commscope.check.samples.snapshot import Snapshot
+from commscope.compare.comparability import with_defaults
 from commscope.errors import UnreadableTrace, UsageProblem
 from commscope.readers.runs.manifest import MANIFEST
 from commscope.whole import write_whole
@@ -159,7 +160,7 @@ def _alike(run: Snapshot, other: Snapshot) -> bool:
 
 def layout_of(run: Snapshot) -> dict[str, Any]:
     """What a run says of its layout; nothing where it does not."""
-    return {name: value for name, value in run.other.items() if name.startswith("layout.")}
+    return {name: value for name, value in with_defaults(run.other).items() if name.startswith("layout.")}
 
 
 def _plain(value: Any) -> Any:
