@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,19 @@ def test_a_world_size_no_machine_has_is_a_gap(tmp_path: Path) -> None:
         analysis = analyze(open_run(written(tmp_path / "run", files)), jobs=1)
         assert "bad_world_size" in {gap.code for gap in analysis.gaps}
         assert analysis.missing_ranks == ()
+
+
+def test_a_rank_of_any_number_is_one_rank(tmp_path: Path) -> None:
+    """Counts by rank were as long as the largest number of one: 16 GB."""
+    from commscope.engine import analyze
+    from commscope.readers import open_run
+
+    files = seed_run("gloo", 1)
+    files["rank0.json"]["distributedInfo"]["rank"] = HUGE
+    run = open_run(written(tmp_path, spoken(files)))
+    tracemalloc.start()
+    try:
+        assert analyze(run, jobs=1).ranks == (HUGE,)
+        assert tracemalloc.get_traced_memory()[1] < GIB // 8
+    finally:
+        tracemalloc.stop()

@@ -82,7 +82,7 @@ def _divided(rows: Rows, here: Int64, sets: Sequence[Members], known: Known) -> 
 def _of_several(rows: Rows, chosen: Int64) -> bool:
     """Whether some rank ran these rows on more lanes than one communicator has."""
     lanes = np.unique(rows.lane[chosen])
-    return int(np.bincount(lanes >> LANE_BITS).max()) > MOST_LANES
+    return int(np.unique(lanes >> LANE_BITS, return_counts=True)[1].max()) > MOST_LANES
 
 
 def _candidates(ranks: Members, sets: Sequence[Members], size: int) -> list[Members]:
