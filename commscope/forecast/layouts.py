@@ -50,7 +50,8 @@ class Machine:
     products: tuple[Product, ...]  # of all ranks, those with shapes
     speed: Speed
     cores: int | None  # of a host whose ranks compute on its cores; None on GPUs
-    plain_ratio: float  # steps without the profiler over steps with it; 1 where only one kind was timed
+    profiler_ns: float  # what the profiler adds to a step; 0 where steps were not timed without it
+    counts: Spent  # operators or kernels of a rank and step, on average
 
     def crowding(self, ranks: int) -> float:
         """How much longer everything takes because ranks share cores."""
@@ -98,7 +99,7 @@ def measured_machine(
     timed = [row.time_ns for row in analysis.run.step_times if row.profiled]
     scatter = _MAD_TO_SIGMA * median(abs(span - profiled) for span in spans) / profiled
     network = transfers_of(analysis.instances, analysis.run.backend)
-    work = _mean_work(works, len(steps))
+    work = _mean_of([one.time_ns for one in works], len(steps))
     products = tuple(product for one in works for _, product in one.products)
     speed = speed_of(products)
     on_cores = bool(analysis.run.devices) and set(analysis.run.devices) == {"cpu"}
@@ -114,7 +115,8 @@ def measured_machine(
         products=products,
         speed=speed,
         cores=int(cpus) if on_cores and isinstance(cpus, int) else None,
-        plain_ratio=median(told) / median(timed) if told and timed else 1.0,
+        profiler_ns=max(0.0, median(timed) - median(told)) if told and timed else 0.0,
+        counts=_mean_of([one.counts for one in works], len(steps)),
     )
 
 
@@ -127,7 +129,8 @@ def forecast(machine: Machine, layout: Layout, policy: Policy = PAPER) -> Foreca
     outcomes = outcomes_of(machine.graph, weights, machine.analysis.windows)
     steps = sorted((one for one in outcomes if one.window != CAPTURE), key=lambda one: one.after_ns)
     typical = steps[(len(steps) - 1) // 2]
-    time_ns = median(one.after_ns for one in steps) * machine.plain_ratio
+    profiled_ns = median(one.after_ns for one in steps)
+    time_ns = max(0.0, profiled_ns - machine.profiler_ns * crowding * _operators_ratio(machine, layout))
     unknown = _unknown(machine, layout, crowding)
     return Forecast(
         layout=layout,
@@ -148,7 +151,7 @@ def _weights(machine: Machine, layout: Layout, crowding: float) -> np.ndarray:
     for label in graph.labels:
         place = (label.phase, label.layer is not None)
         if label.kind == "transfer" and label.collective is not None:
-            factors.append(moving.get(place, 1.0) * crowding)
+            factors.append(moving.get(place, 1.0))
         elif label.kind == "compute":
             factors.append(computing.get(place, 1.0))
         else:
@@ -160,7 +163,7 @@ def _weights(machine: Machine, layout: Layout, crowding: float) -> np.ndarray:
 def _factors(
     machine: Machine, layout: Layout, crowding: float
 ) -> tuple[dict[Place, float], dict[Place, float]]:
-    """By cell, over what it was: computing with what is inserted there; transfers, without crowding."""
+    """By cell, over what it was: computing with what is inserted there; transfers."""
     model = machine.model
     old_calls, new_calls = calls_of(machine.layout, model), calls_of(layout, model)
     spent, wanted = machine.work, _new_work(machine, layout)
@@ -171,15 +174,15 @@ def _factors(
         old = sum(time for key, time in spent.items() if key[:2] == place)
         new = sum(time for key, time in wanted.items() if key[:2] == place) * crowding
         old_ns = total_ns(machine.transfers, old_calls.get(place, []))
-        new_ns = total_ns(machine.transfers, new_calls.get(place, []))
+        new_ns = total_ns(machine.transfers, new_calls.get(place, []), crowding)
         if place == (BACKWARD, True) and not has_recompute:
             again = (RECOMPUTE, True)
             new += sum(time for key, time in wanted.items() if key[:2] == again) * crowding
-            new_ns += total_ns(machine.transfers, new_calls.get(again, []))
+            new_ns += total_ns(machine.transfers, new_calls.get(again, []), crowding)
         if old_ns > 0:
             moving[place] = new_ns / old_ns
         else:
-            new += new_ns * crowding
+            new += new_ns
         computing[place] = new / old if old else 1.0
     return computing, moving
 
@@ -194,17 +197,15 @@ def _new_work(machine: Machine, layout: Layout) -> Spent:
     for (phase, inside, kind), time in machine.work.items():
         if phase != RECOMPUTE or repeats:
             ratio = _ratio(phase, kind, before, after)
-            if kind in (Work.CORE, Work.PRODUCTS) and phase in PASSES:
+            if kind == Work.PRODUCTS and phase in PASSES:  # of core attention each rank has fewer heads
                 ratio = _of_other_shapes(machine, ratio)
             work[phase, inside, kind] = round(time * ratio)
     if repeats:
         return work
-    share = recomputed_share(layout, model)
-    for (phase, inside, kind), time in list(work.items()):
-        is_core = kind in (Work.CORE, Work.SCORES)
-        again = float(is_core) if layout.recompute == "selective" else share
-        if phase == FORWARD and inside and again:
-            work[RECOMPUTE, True, kind] = round(time * again)
+    for key, time in list(work.items()):
+        again = _again(layout, model, key)
+        if again:
+            work[RECOMPUTE, True, key[2]] = round(time * again)
     return work
 
 
@@ -223,7 +224,7 @@ def _unknown(machine: Machine, layout: Layout, crowding: float) -> Unknown:
     other_kinds = other_sizes = known = 0.0
     for calls in calls_of(layout, machine.model).values():
         for kind, payload, ranks, count in calls:
-            time = count * transfers.time_ns(kind, payload, ranks) * crowding
+            time = count * transfers.time_ns(kind, payload, ranks, crowding)
             if not transfers.is_measured(kind, payload):
                 other_kinds += time
             elif ranks not in sizes:
@@ -233,15 +234,35 @@ def _unknown(machine: Machine, layout: Layout, crowding: float) -> Unknown:
     rescaled = 0.0
     if layout.tp != machine.layout.tp:
         work = _new_work(machine, layout)
-        rescaled = sum(time for key, time in work.items() if key[2] in (Work.CORE, Work.PRODUCTS)) * crowding
+        rescaled = sum(time for key, time in work.items() if key[2] == Work.PRODUCTS) * crowding
     return Unknown(other_kinds, other_sizes, known, rescaled, crowding != 1.0)
 
 
-def _mean_work(works: Sequence[RankWork], steps: int) -> Spent:
+def _operators_ratio(machine: Machine, layout: Layout) -> float:
+    """Operators of a step over those of the recorded one: what is recomputed runs again, each is profiled."""
+    counts = {key: count for key, count in machine.counts.items() if key[0] != RECOMPUTE}
+    old, new = (
+        sum(count * (1 + _again(one, machine.model, key)) for key, count in counts.items())
+        for one in (machine.layout, layout)
+    )
+    return new / old if old else 1.0
+
+
+def _again(layout: Layout, model: ModelShape, key: tuple[str | None, bool, Work]) -> float:
+    """Which part of the work of a cell runs again in backward."""
+    phase, inside, kind = key
+    if phase != FORWARD or not inside:
+        return 0.0
+    if layout.recompute == "selective":
+        return float(kind in (Work.CORE, Work.SCORES))
+    return recomputed_share(layout, model)
+
+
+def _mean_of(ranks: Sequence[Spent], steps: int) -> Spent:
     total: Counter[tuple[str | None, bool, Work]] = Counter()
-    for work in works:
-        total.update(work.time_ns)
-    return {key: round(time / len(works) / steps) for key, time in total.items()}
+    for spent in ranks:
+        total.update(spent)
+    return {key: round(one / len(ranks) / steps) for key, one in total.items()}
 
 
 def _of_other_shapes(machine: Machine, share: float) -> float:

@@ -34,10 +34,10 @@ class Line:
     residual: float  # largest relative error over the measured payloads
     largest_bytes: int  # payload that was measured
 
-    def time_ns(self, collective: str, payload_bytes: int, ranks: int) -> float:
-        """One collective by this line."""
-        steps = _steps(collective, ranks)
-        return steps * self.step_ns + ring_wire_bytes(collective, payload_bytes, ranks) * self.byte_ns
+    def time_ns(self, collective: str, payload_bytes: int, ranks: int, crowding: float = 1.0) -> float:
+        """One collective by this line. Ranks that share cores take turns to copy; others' steps go on."""
+        copied = ring_wire_bytes(collective, payload_bytes, ranks) * self.byte_ns
+        return _steps(collective, ranks) * self.step_ns + copied * crowding
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ class Transfers:
     medians_ns: dict[Point, float]
     scatter: float  # of equal transfers around their median, relative
 
-    def time_ns(self, collective: str, payload_bytes: int, ranks: int) -> float:
+    def time_ns(self, collective: str, payload_bytes: int, ranks: int, crowding: float = 1.0) -> float:
         """One collective over so many ranks; nothing for one rank, and where nothing at all was measured."""
         if ranks <= 1 or not self.lines:
             return 0.0
         kind = self.really(collective)
         known = self.medians_ns.get((kind, payload_bytes, ranks))
-        return self._line(kind, payload_bytes).time_ns(kind, payload_bytes, ranks) if known is None else known
+        if known is not None and crowding == 1.0:
+            return known
+        return self._line(kind, payload_bytes).time_ns(kind, payload_bytes, ranks, crowding)
 
     def is_measured(self, collective: str, payload_bytes: int) -> bool:
         """Whether transfers of this kind (or of what it really is) and about this size were recorded."""
@@ -135,6 +137,8 @@ def _steps(collective: str, ranks: int) -> int:
     return (2 if collective == Collective.ALL_REDUCE else 1) * (ranks - 1)
 
 
-def total_ns(transfers: Transfers, rows: Iterable[tuple[str, int, int, int]]) -> float:
+def total_ns(transfers: Transfers, rows: Iterable[tuple[str, int, int, int]], crowding: float = 1.0) -> float:
     """(collective, payload, ranks, count) one after the other."""
-    return sum(count * transfers.time_ns(kind, payload, ranks) for kind, payload, ranks, count in rows)
+    return sum(
+        count * transfers.time_ns(kind, payload, ranks, crowding) for kind, payload, ranks, count in rows
+    )

@@ -80,13 +80,15 @@ def work_of_trace(trace: RankTrace) -> RankWork:
 
 
 def _products(events: Events, attribution: Attribution) -> tuple[tuple[Place, Product], ...]:
-    """Outermost products of the host's threads with their shapes; kernels do not tell theirs."""
+    """Outermost products of weights on the host's threads with their shapes; kernels do not tell theirs."""
     found: dict[tuple[Place, tuple[Shape, Shape], int], list[int]] = {}
     computing = (attribution.busy == Busy.COMPUTE) & (attribution.window >= 0) & (events.comm_id >= 0)
+    classes = [class_of(name) for name in events.names]
     for row in np.flatnonzero(computing).tolist():
         facts, name = events.facts(row), events.name(row)
-        flops = flops_of(name, facts) if facts is not None and len(facts.shapes) > 1 else None
-        if facts is None or not flops:
+        is_product = classes[int(events.name_id[row])] == Work.PRODUCTS
+        flops = flops_of(name, facts) if facts is not None and is_product else None
+        if facts is None or not flops or len(facts.shapes) < 2:
             continue
         code = int(attribution.phase[row])
         place = (str(PHASES[code]) if code >= 0 else None, bool(attribution.layer[row] >= 0))

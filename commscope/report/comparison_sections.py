@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commscope.analysis.summary import breakdown_of, typical_window
+from commscope.analysis.result import Analysis
+from commscope.analysis.summary import breakdown_of, instances_in, typical_window
 from commscope.compare import Comparison, Difference, Metric
 from commscope.compare.words.time_words import basis_words
 from commscope.report.saved_sections import saved_pair
@@ -95,7 +96,25 @@ def _volume(comparison: Comparison) -> Section | None:
     columns = ("phase", "collective", "count", "", "payload", "", "wire", "", "closed form")
     total = ("all", "", *_pair(comparison, ""), _agrees(comparison, ""))
     table = cut(columns, [*rows, total], MOST_ROWS)
-    return Section("What moved, per step and rank", sentences + _sent(comparison), table)
+    told = (*sentences, *_sent(comparison), *_took(comparison))
+    return Section("What moved, per step and rank", told, table)
+
+
+def _took(comparison: Comparison) -> tuple[str, ...]:
+    """How long the bytes were on the network: a ring's bytes are not the time of the algorithm that ran."""
+    sides = [_transfer_ns(analysis) for analysis in (comparison.baseline, comparison.candidate)]
+    if None in sides:
+        return ()
+    before, after = (format_time(side) for side in sides)
+    return (f"Time of all transfers by the algorithms that ran, median step: {before} → {after}.",)
+
+
+def _transfer_ns(analysis: Analysis) -> float | None:
+    """Mean over the ranks of the sum of their transfers; None where one of them is not told."""
+    rows = instances_in(analysis, typical_window(analysis))
+    if rows.empty or rows["transfer_ns"].isna().any():
+        return None
+    return float(rows["transfer_ns"].sum()) / len(analysis.ranks)
 
 
 def _volume_row(comparison: Comparison, collective: str, phase: str) -> tuple[str, ...]:

@@ -164,7 +164,8 @@ def test_ranks_that_share_cores_take_turns() -> None:
     assert crowded.crowding(4) == 2
     assert forecast(crowded, TP2).time_ns == pytest.approx(forecast(RECORDED, TP2).time_ns)
     told = forecast(crowded, Layout(tp=4))
-    assert told.time_ns == pytest.approx(2 * forecast(RECORDED, Layout(tp=4)).time_ns, rel=0.01)
+    alone = forecast(RECORDED, Layout(tp=4)).time_ns
+    assert 1.5 * alone < told.time_ns < 2 * alone  # but for the latency of collectives
     assert "ranks that share cores" in {doubt.what for doubt in told.doubts}
 
 
@@ -177,9 +178,11 @@ def test_what_was_not_measured_is_doubted_and_named() -> None:
 
 
 def test_steps_without_the_profiler_set_the_basis() -> None:
-    times = tuple(StepTime(0, number, 50 if number < 3 else 100, number >= 3) for number in range(6))
+    times = tuple(StepTime(0, number, 500_000 + 300_000 * (number >= 3), number >= 3) for number in range(6))
     plain = machine(TP2, step_times=times)
-    assert forecast(plain, TP2).time_ns == pytest.approx(forecast(RECORDED, TP2).time_ns / 2)
+    assert forecast(plain, TP2).time_ns == pytest.approx(forecast(RECORDED, TP2).time_ns - 300_000)
+    full = Layout(tp=2, recompute="full")
+    assert forecast(RECORDED, full).time_ns - forecast(plain, full).time_ns > 300_000
 
 
 def test_the_rates_are_those_of_the_law() -> None:
@@ -227,7 +230,7 @@ def test_every_saved_run_is_foretold_as_it_was(name: str) -> None:
     found = measured_machine(analysis, works, saved.info.layout, saved.info.model)
     told = forecast(found, saved.info.layout)
     steps = sorted(window.span_ns for window in analysis.windows[1:])
-    assert told.time_ns == pytest.approx(steps[len(steps) // 2] * found.plain_ratio, rel=1e-3)
+    assert told.time_ns == pytest.approx(steps[len(steps) // 2] - found.profiler_ns, rel=1e-3)
 
 
 def test_the_command_ranks_layouts_and_says_what_would_narrow_them(

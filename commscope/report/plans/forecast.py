@@ -57,7 +57,7 @@ def _as_plan(machine: Machine, row: Forecast) -> dict[str, Any]:
             "count": count,
             "payload_bytes": payload,
             "algorithm": machine.transfers.really(kind),
-            "time_ns": round(count * machine.transfers.time_ns(kind, payload, ranks) * row.crowding),
+            "time_ns": round(count * machine.transfers.time_ns(kind, payload, ranks, row.crowding)),
             "phase": phase,
         }
         for (phase, _), called in calls_of(row.layout, machine.model).items()

@@ -42,7 +42,18 @@ def table_sections(rows: Sequence[PlannedRow], constants: dict[str, float | str]
     told = table_document(rows, constants)
     cells = [_cells(row) for row in told["rows"]]
     columns = (
-        *("case", "parameters", "wire on a ring", "memory", "fits", "error", "step", "error", "limited by"),
+        *(
+            "case",
+            "parameters",
+            "wire on a ring",
+            "collectives' time",
+            "memory",
+            "fits",
+            "error",
+            "step",
+            "error",
+            "limited by",
+        ),
         *("efficiency", "by operations"),
     )
     set_by = f"{constants['host_ms_per_layer']:.2f} ms a layer: {constants['source']}."
@@ -57,7 +68,7 @@ def table_sections(rows: Sequence[PlannedRow], constants: dict[str, float | str]
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row in words; a refused one says why and is empty besides."""
     if row["refused"] is not None:
-        return (row["case"], *[""] * 7, row["refused"], "", "")
+        return (row["case"], *[""] * 8, row["refused"], "", "")
     errors = [row[name] for name in ("memory_error", "time_error")]
     memory_error, time_error = (
         format_percent(error, signed=True) if error is not None else "" for error in errors
@@ -66,6 +77,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["case"],
         format_count(row["parameters"]),
         format_bytes(row["wire_bytes"]),
+        format_time(row["communication_ns"]),
         format_bytes(row["memory_bytes"]),
         "yes" if row["fits"] else "no",
         memory_error,
@@ -101,6 +113,7 @@ def _document(row: PlannedRow, first: Plan | None) -> dict[str, Any]:
                 "time_ns",
             ),
             *("low_ns", "high_ns", "limited_by", "efficiency", "efficiency_by_operations"),
+            "communication_ns",
         )
     )
     measured = {"measured_ns": row.measured_ns, "measured_bytes": row.measured_bytes}
@@ -123,6 +136,7 @@ def _document(row: PlannedRow, first: Plan | None) -> dict[str, Any]:
         "limited_by": step.limited_by,
         "efficiency": first.step.time_ns / step.time_ns,
         "efficiency_by_operations": _rate(planned) / _rate(first),
+        "communication_ns": round(planned.communication_ns),
         **measured,
         "time_error": _error(step.time_ns, row.measured_ns),
         "memory_error": _error(memory, row.measured_bytes),
