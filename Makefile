@@ -46,6 +46,7 @@ guard: .venv/.ready ## re-analyze the saved runs and hold them against what is e
 
 bench: .venv/.ready ## measure; peers in an environment of their own
 	$(BIN)/python -m benchmarks.readers --events 100000 1000000 --repeat 5
+	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.analysis
 	$(BIN)/python -m benchmarks.critical_path
 	$(BIN)/python -m benchmarks.recording
