@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from commscope.compare import Comparison, capture_overhead, compare, measure
+from commscope.compare.comparability import Facts, differences_between, facts_of
 from commscope.trace import Layout
 from tests.analyses import TINY_GPT, Call, make_analysis
 
@@ -256,3 +257,11 @@ def test_phases_sum_to_the_total() -> None:
             m.value or 0 for name, m in measured.items() if name.startswith(metric) and name.count("/") == 2
         ]
         assert sum(parts) == measured[metric].value
+
+
+def test_a_layout_kept_before_it_had_a_word_for_a_part_had_that_part_as_by_default() -> None:
+    facts = facts_of(make_analysis(layout=Layout(tp=2)))
+    older = Facts(facts.breaking, {name: one for name, one in facts.other.items() if name != "layout.vpp"})
+    assert differences_between(older, facts) == differences_between(facts, older) == ()
+    interleaved = facts_of(make_analysis(layout=Layout(tp=2, vpp=2)))
+    assert [row.field for row in differences_between(older, interleaved)] == ["layout.vpp"]
