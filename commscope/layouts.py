@@ -17,13 +17,33 @@ def check_layout(layout: Layout, model: ModelShape) -> None:
         _divides(layout.tp, name, size)
     _divides(model.heads, "hidden", model.hidden, "--heads")
     _divides(model.kv_heads, "heads", model.heads, "--kv-heads")
+    if model.family == "llama" and model.hidden // model.heads % 2:
+        raise UsageProblem(
+            f"heads of {model.hidden // model.heads} columns have no halves to rotate",
+            hint="change --hidden or --heads",
+        )
     _check_kv_heads(layout, model)
+    _check_recompute(layout, model)
     _divides(layout.pp * layout.vpp, "layers", model.layers, "--pp" if layout.vpp == 1 else "--pp x --vpp")
     if layout.vpp > 1:
         _check_interleaving(layout, model)
     _divides(layout.cp, "seq", model.seq, "--cp")
     if layout.sp or layout.distribute_saved:
         _divides(layout.tp * layout.cp, "seq", model.seq, "--tp" if layout.cp == 1 else "--tp x --cp")
+
+
+def _check_recompute(layout: Layout, model: ModelShape) -> None:
+    """Options that would change nothing are mistakes."""
+    fully = layout.recompute.startswith("full")
+    if layout.recompute_layers is not None and not fully:
+        raise UsageProblem("--recompute-layers without full recompute", hint="--recompute full")
+    if (layout.recompute_layers or 0) > model.layers:
+        raise UsageProblem(
+            f"{layout.recompute_layers} of {model.layers} layers cannot be recomputed",
+            hint="--recompute-layers of at most --layers",
+        )
+    if layout.distribute_saved and not fully:
+        raise UsageProblem("--distribute-saved without full recompute", hint="--recompute full")
 
 
 def _check_interleaving(layout: Layout, model: ModelShape) -> None:
