@@ -54,14 +54,17 @@ def get(app: Dash, path: str, **headers: str) -> Any:
     return client_of(app).get(path, headers=headers, buffered=True)
 
 
+_OWN = ("children", "figure", "className")  # properties of the part or figure itself
+
+
 def asks(kind: str, key: str, *properties: str, **query: Any) -> Body:
     """What the browser sends where the selection changed: a part or a figure with all that hangs on it."""
     outputs = [
         {
-            "id": {"key": key, "type": kind if n == 0 else f"{kind}-{name}"},
-            "property": "figure" if name == "figure" else "children",
+            "id": {"key": key, "type": kind if name in _OWN else f"{kind}-{name}"},
+            "property": name if name in _OWN else "children",
         }
-        for n, name in enumerate(properties or ("children",))
+        for name in properties or ("children",)
     ]
     written = [f'{{"key":["MATCH"],"type":"{one["id"]["type"]}"}}.{one["property"]}' for one in outputs]
     return {
@@ -78,4 +81,4 @@ def part_body(**query: Any) -> Body:
 
 
 def figure_body(**query: Any) -> Body:
-    return asks("figure", "compare-breakdown", "figure", "title", "caption", "twin", **query)
+    return asks("figure", "compare-breakdown", "figure", "className", "title", "caption", "twin", **query)
