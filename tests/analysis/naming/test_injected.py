@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from commscope.analysis.naming import late_words
-from commscope.analysis.result import LateArrival
+from commscope.analysis.naming import activity_words, spent_words
+from commscope.analysis.result import Analysis
 from commscope.engine import analyze
 from commscope.readers import open_run
 from commscope.record.handover.request import RecordRequest
@@ -15,7 +15,7 @@ from commscope.record.launcher.launch import record
 from commscope.units import NS_PER_MS
 
 PAUSE_S = 0.03
-# rank, step, phase, layer; the optimizer's all_reduce belongs to the step that begins behind optimizer.step.
+# rank, step, phase, layer
 DELAYS = (
     (0, 2, "forward", 0),
     (1, 2, "forward", 2),
@@ -81,31 +81,30 @@ dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
-def late(tmp_path_factory: pytest.TempPathFactory) -> tuple[LateArrival, ...]:
+def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
     folder = tmp_path_factory.mktemp("injected")
     script = folder / "train.py"
     script.write_text(PROGRAM, encoding="utf-8")
     run = record(RecordRequest(folder / "run", "train.py", (str(script),), nproc=2, steps=3, warmup=2))
-    return analyze(open_run(run)).late_arrivals
+    return analyze(open_run(run))
 
 
 @pytest.mark.record
 @pytest.mark.parametrize("delay", DELAYS, ids=str)
 def test_a_delay_is_named_by_layer_phase_and_operators(
-    late: tuple[LateArrival, ...], delay: tuple[int, int, str, int | None]
+    analysis: Analysis, delay: tuple[int, int, str, int | None]
 ) -> None:
+    """Told of the time itself, which is there whatever else held the ranks up on a loaded machine."""
     rank, step, phase, layer = delay
-    window = f"step {step + (phase == 'optimizer')}"
+    span = next(one for one in analysis.rank_windows[rank] if one.name == f"step {step}")
     named = [
-        one
-        for one in late
-        if (one.window, one.culprit) == (window, rank)
-        and one.spent
-        and (one.spent[0].activity.phase, one.spent[0].activity.layer) == (phase, layer)
-        and one.spent[0].more_ns >= 0.5 * PAUSE_S * 1000 * NS_PER_MS
+        activity
+        for gap in analysis.idle_gaps
+        if gap.rank == rank and span.start_ns < gap.end_ns and gap.start_ns < span.end_ns
+        for activity, time_ns in gap.spent
+        if time_ns >= 1000 * PAUSE_S * NS_PER_MS
+        and (activity.phase, activity.layer, activity.between) == (phase, layer, AROUND[phase])
     ]
-    assert len(named) == 1, [late_words(one) for one in late]
-    activity = named[0].spent[0].activity
-    assert activity.is_python
-    assert activity.between == AROUND[phase]
-    assert " between ".join(("Python", " and ".join(AROUND[phase]))) in late_words(named[0])
+    assert named, [spent_words(gap.spent) for gap in analysis.idle_gaps]
+    words = activity_words(named[0])
+    assert words == f"no operator: Python between {AROUND[phase][0]} and {AROUND[phase][1]}"
