@@ -63,6 +63,7 @@ def build(sp, recompute):
 dist.init_process_group("gloo")
 parallel_state.initialize_model_parallel(tensor_model_parallel_size=2)
 without_gpu()
+torch.manual_seed(1)
 model = build("--sp" in sys.argv, "--recompute" in sys.argv)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 tokens = torch.randint(0, VOCAB, (2, SEQ + 1), generator=torch.Generator().manual_seed(1))

@@ -16,6 +16,7 @@ from commscope.engine import analyze
 from commscope.readers import open_run
 
 pytestmark = pytest.mark.record
+PATIENCE_S = 900  # a busy machine starts two ranks in minutes
 JOB = Path(__file__).with_name("job.py")
 
 
@@ -35,12 +36,12 @@ def is_whole(run: Path, collectives: int = 4) -> bool:
 
 
 def test_profile_records_ranks_that_a_program_spawned(tmp_path: Path) -> None:
-    assert started("profile", tmp_path).wait(120) == 0
+    assert started("profile", tmp_path).wait(PATIENCE_S) == 0
     assert is_whole(tmp_path / "profile")
 
 
 def test_every_cycle_of_a_programs_own_profiler_becomes_a_run(tmp_path: Path) -> None:
-    assert started("handler", tmp_path).wait(120) == 0
+    assert started("handler", tmp_path).wait(PATIENCE_S) == 0
     assert is_whole(tmp_path / "handler")
     assert is_whole(tmp_path / "handler-2")
     assert not (tmp_path / "handler-3").exists()
@@ -62,18 +63,20 @@ def test_a_job_that_runs_is_recorded_when_a_command_asks(tmp_path: Path) -> None
                 "record",
                 "--attach",
                 target,
+                "--timeout",
+                "600",
                 "--steps",
                 "2",
                 "-o",
                 run,
             ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
             assert done.returncode == 0, done.stderr
             assert is_whole(run, 6)
         assert job.poll() is None
     finally:
         (tmp_path / "stop").touch()
-        ended = job.wait(120)
+        ended = job.wait(PATIENCE_S)
     assert ended == 0
     done = subprocess.run([*command[:-1], tmp_path / "late"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
