@@ -23,6 +23,7 @@ from commscope.record.marks.ledger import Ledger, Marks
 from commscope.record.marks.ranges import CollectiveFacts, Timelines, name_with_facts, open_timelines
 from commscope.record.memory.allocator import allocated_by_phase
 from commscope.record.memory.blocks import levels
+from commscope.record.rank import collect
 from commscope.record.rank.borders import Leader, optimizers_alive
 
 FACTS = CollectiveFacts("all_gather", "sp", "tp", 4, "bfloat16", elements=1000, seq=7)
@@ -222,3 +223,22 @@ def test_peak_memory_goes_to_the_innermost_phase() -> None:
         120,
         {"other": 1, "forward": 100, "backward": 90, "recompute": 120},
     )
+
+
+def test_clocks_are_read_where_nothing_came_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    boot_ns, now = 1_700_000_000_000_000_000, iter(range(0, 10**6, 100))
+    held_up = iter([8_000_000, 0] + [5_000_000] * 6)  # between the readings of each try
+    clock = {"ns": 0}
+
+    def monotonic_ns() -> int:
+        clock["ns"] += next(now) % 7 + 100
+        return clock["ns"]
+
+    def time_ns() -> int:
+        clock["ns"] += next(held_up)
+        return boot_ns + clock["ns"]
+
+    monkeypatch.setattr(collect.time, "monotonic_ns", monotonic_ns)
+    monkeypatch.setattr(collect.time, "time_ns", time_ns)
+    read = collect.read_clocks()
+    assert abs(read["realtime_ns"] - read["monotonic_ns"] - boot_ns) < 1_000

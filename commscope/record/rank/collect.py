@@ -17,6 +17,8 @@ from commscope.record.handover.links import Link, read_links
 from commscope.record.rank.session import Rank, Session
 from commscope.trace import Gap, ProcessGroup
 
+_TRIES = 8  # a busy machine may hold a process up for milliseconds between two calls
+
 
 def collect_facts(session: Session, *, complete: bool) -> RankFacts:
     """Facts of this rank; call before the process groups are destroyed."""
@@ -47,11 +49,21 @@ def process_facts(rank: Rank, workload: str, *, complete: bool) -> RankFacts:
         device=device_name(rank.device),
         versions=versions(backend),
         groups=process_groups(),
-        clock={"realtime_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()},
+        clock=read_clocks(),
         workload=workload,
         links=links if isinstance(links, tuple) else (),
         gaps=() if isinstance(links, tuple) else (_no_links(links, rank.rank),),
     )
+
+
+def read_clocks() -> dict[str, int]:
+    """Realtime and monotonic at one moment: of several tries the quickest, which nothing came between."""
+    tries = []
+    for _ in range(_TRIES):
+        before_ns, realtime_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        tries.append((after_ns - before_ns, realtime_ns, (before_ns + after_ns) // 2))
+    _, realtime_ns, monotonic_ns = min(tries)
+    return {"realtime_ns": realtime_ns, "monotonic_ns": monotonic_ns}
 
 
 def device_links(device: str, host: str) -> tuple[Link, ...] | str:
