@@ -83,11 +83,25 @@ def load(
     from commscope.engine import analyze
     from commscope.readers import open_run
 
+    _one_run(path)
     run = open_run(Path(path), ranks=parse_ranks(ranks) or None)
     with progress(f"analyze {run.info.name}", len(run.parts)) as advance:
         analysis = analyze(run, jobs=jobs, scheduler=scheduler, on_rank=lambda *_: advance())
     warn_of_damage(analysis.run.path, analysis.gaps, analysis.ranks)
     return analysis
+
+
+def _one_run(path: str) -> None:
+    """A folder of runs is none. Raises UsageProblem that lists them."""
+    from commscope.readers.runs.find import find_runs
+
+    found = find_runs([Path(path)])
+    if found == (Path(path),):
+        return
+    names = ", ".join(run.name for run in found[:8]) + (", …" if len(found) > 8 else "")
+    raise UsageProblem(
+        f"a folder of {len(found)} runs: {names}", where=path, hint=f"name one of them: {found[0]}"
+    )
 
 
 def warn_of_damage(run: Path, gaps: Iterable[Gap], ranks: Sequence[int]) -> None:
@@ -113,7 +127,7 @@ def progress(title: str, total: int) -> AbstractContextManager[Callable[[], None
     """A bar on stderr; nothing where stderr is no terminal."""
     if not shows_progress():
         return nullcontext(lambda: None)
-    from commscope.cli.bar import bar
+    from commscope.cli.shown.bar import bar
 
     return bar(title, total)
 
@@ -121,7 +135,7 @@ def progress(title: str, total: int) -> AbstractContextManager[Callable[[], None
 def emit(product: str, output: str | None, *, force: bool) -> None:
     """Write the product to stdout, or whole to a file that is not overwritten without --force."""
     if output is None or output == "-":
-        _to_stdout(product)
+        _show(product)
         return
     emit_bytes(product.encode(), output, force=force)
 
@@ -137,6 +151,22 @@ def emit_bytes(product: bytes, output: str, *, force: bool) -> None:
         reason = getattr(error, "strerror", None) or "its links lead nowhere"
         raise UsageProblem(f"cannot write the output: {reason}", where=str(path)) from error
     tell(f"wrote {path}")
+
+
+def _show(product: str) -> None:
+    """On a terminal by its width, and never a page of HTML there."""
+    if not sys.stdout.isatty():
+        _to_stdout(product)
+        return
+    if product.startswith("<!doctype html"):
+        raise UsageProblem("a page of HTML is not for a terminal", hint="-o report.html")
+    sections = getattr(product, "sections", None)
+    if sections is None:
+        _to_stdout(product)
+        return
+    from commscope.cli.shown.terminal import write
+
+    write(sections)
 
 
 def _to_stdout(product: str) -> None:

@@ -8,11 +8,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
 
 from commscope import __version__
-from commscope.errors import EXIT_INTERRUPTED, EXIT_PROBLEM, CommScopeError
+from commscope.errors import EXIT_INTERRUPTED, EXIT_PROBLEM, CommScopeError, UsageProblem
 from commscope.printable import printable, printable_lines
 
 # name -> module under commscope.cli, each with a click command `command`; in the order of use.
@@ -74,6 +75,17 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"commscope.cli.{module}").command
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A word that is none: the nearest command is named."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and self.get_command(ctx, name) is None:
+            near = get_close_matches(name, [*COMMANDS, *ALIASES], 1)
+            hint = f"did you mean: commscope {near[0]}" if near else "commscope --help"
+            raise UsageProblem(f"there is no command {name!r}", where="commscope", hint=hint)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line a command, without importing any of them."""
         with formatter.section("Commands"):
@@ -123,6 +135,9 @@ def run(arguments: Sequence[str]) -> int:
         result = commscope.main(args=list(arguments), prog_name="commscope", standalone_mode=False)
     except CommScopeError as error:
         return _told(str(error), error.exit_code, debug=debug)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_PROBLEM
     except click.ClickException as error:
         return _told(_usage_lines(error), EXIT_PROBLEM, debug=debug)
     except (click.Abort, KeyboardInterrupt):

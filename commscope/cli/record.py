@@ -226,7 +226,7 @@ def run_request(request: Any, job: str = "") -> Path:
         tell(f"recording {told} -> {request.output}")
         start(request)
         return Path(request.output)
-    from commscope.cli.bar import step_line
+    from commscope.cli.shown.bar import step_line
 
     with step_line(f"record {told}") as show:
         start(request, lambda beat: show(beat.step, beat.steps, beat.time_ns, beat.loss))

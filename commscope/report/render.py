@@ -11,10 +11,19 @@ from commscope.report.sections import Section, Table
 _NUMERIC = re.compile(r"^(?:[-+±<>≤≥~]|&lt;)*[\d.,]+(\s?(%|[a-zA-Z/]{1,4}))?( .*)?$|^-$|^not captured$")
 
 
-def text(sections: Sequence[Section]) -> str:
-    """Aligned columns for a terminal."""
+class Told(str):
+    """Plain text with the sections it was made of: a terminal lays them out by its own width."""
+
+    __slots__ = ("sections",)
+    sections: tuple[Section, ...]
+
+
+def text(sections: Sequence[Section]) -> Told:
+    """Aligned columns, as wide as they are."""
     shown = [_dressed(section, printable) for section in sections]
-    return "\n\n".join("\n".join(_text_section(section)) for section in shown) + "\n"
+    told = Told("\n\n".join("\n".join(_text_section(section)) for section in shown) + "\n")
+    told.sections = tuple(shown)
+    return told
 
 
 def markdown(sections: Sequence[Section]) -> str:

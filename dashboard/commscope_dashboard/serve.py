@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Flask
 from waitress.server import TcpWSGIServer
 
-from commscope.errors import BackendProblem
+from commscope.errors import BackendProblem, UsageProblem
 from commscope.printable import printable
 from commscope.readers.runs.find import find_runs
 from commscope_dashboard.app import create_app, warm
@@ -39,6 +39,9 @@ def serve(
     Raises BackendProblem where the port is taken, and whatever a signal's handler raises.
     """
     with _listen(host, port) as listening:
+        for path in paths:
+            if not path.exists():
+                raise UsageProblem("no such file or folder", where=str(path), hint="check the path")
         app = create_app(find_runs(paths), say=_say, hosts=(*names_of(host), *names))
         warm(app)
         warning = exposure_warning(host)

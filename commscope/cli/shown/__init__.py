@@ -1,0 +1,1 @@
+"""What a terminal shows: answers by its width, and a bar while one waits."""
