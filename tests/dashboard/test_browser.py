@@ -45,10 +45,10 @@ def no_complaint(opened: Opened) -> None:
 
 def test_every_page_draws_without_an_error_or_a_request_to_elsewhere(site: str) -> None:
     with open_page(site) as opened:
-        wait_for_figures(opened, 6)
+        wait_for_figures(opened, 7)
         assert opened.page.locator(".card.error").count() == 1  # the empty folder
         assert "hint" in opened.page.locator(".card.error").inner_text()
-        for name, count in (("Run", 5), ("Collectives", 3), ("Critical path", 2), ("Doctor", 0)):
+        for name, count in (("Run", 6), ("Collectives", 3), ("Critical path", 2), ("Plan", 2), ("Doctor", 0)):
             opened.page.click(f"nav >> text={name}")
             wait_until(opened.page, f"document.title.includes('CommScope') && {DRAWN.format(count)}")
         opened.page.wait_for_selector("text=coverage by rank")
@@ -79,7 +79,7 @@ def test_the_numbers_on_screen_are_those_of_compare_as_json(site: str, demo: Dem
 
 def test_a_link_restores_the_view_and_a_choice_changes_the_link(site: str) -> None:
     with open_page(f"{site}/?baseline=tp2-sp-1&candidate=tp2-1&measure=payload") as opened:
-        wait_for_figures(opened, 6)
+        wait_for_figures(opened, 7)
         opened.page.wait_for_selector("h2:has-text('Payload bytes per rank')")
         assert opened.page.input_value("input[aria-label=baseline]") == "tp2-sp-1"
         opened.page.click("text=wire bytes")
@@ -132,7 +132,7 @@ def test_the_first_screen_is_told_by_the_page_itself_before_any_script_ran(site:
 
 def test_a_click_on_a_bar_picks_its_rank_everywhere_and_a_second_one_gives_it_free(site: str) -> None:
     with open_page(site) as opened:
-        wait_for_figures(opened, 6)
+        wait_for_figures(opened, 7)
         assert opened.page.locator("#preview").count() == 0
         bar = opened.page.locator("figure[data-key=compare-breakdown] .barlayer .point path").first
         bar.hover(force=True)
@@ -181,7 +181,7 @@ def test_real_traces_of_other_programs_draw_on_every_page(real_traces: Path) -> 
     paths = [real_traces / "megatron_tp8_a100", real_traces / "gloo" / "mcore0161_sp2"]
     for site in served(create_app(paths, read=read_path)):
         with open_page(site, width=1024, height=768, scheme="dark") as opened:
-            wait_for_figures(opened, 6)
+            wait_for_figures(opened, 7)
             for page, count in (("run", 5), ("collectives", 3), ("path", 2)):
                 opened.page.goto(f"{site}/{page}?run=megatron_tp8_a100")
                 wait_for_figures(opened, count)
