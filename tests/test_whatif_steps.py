@@ -105,7 +105,7 @@ def test_the_sentence_says_scenario_gain_and_place() -> None:
     scenario = Scenario(no_stragglers=True)
     told = outcome_words(replay_all(sleeping(2, 2), scenario)[0], scenario)
     assert told.startswith(
-        "Without stragglers, capture would take 243 ms instead of 3.24 s (-92.5 %): 3.00 s less"
+        "Without stragglers, capture would take 244 ms instead of 3.24 s (-92.5 %): 3.00 s less"
     )
     assert "host time on rank 1" in told
     both = Scenario(bandwidth=2, scales=(Scale("compute", 0.5, 1),))

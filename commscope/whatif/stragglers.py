@@ -82,12 +82,15 @@ def _others(time_ns: Float64) -> Float64:
 
 
 def _usual(own: Float64, others: Float64) -> tuple[float, float, int]:
-    """Median and scatter of a rank's time over the others', long stretches counting more, and of how many."""
+    """Median and scatter of a rank's time over the others', and of how many stretches.
+
+    Long stretches count more, by the shorter of the two: single long delays are not what is usual.
+    """
     with np.errstate(invalid="ignore"):
         known = (own > 0) & (others > 0)
     if not known.any():
         return 1.0, 0.0, 0
-    ratio, weight = own[known] / others[known], own[known] + others[known]
+    ratio, weight = own[known] / others[known], np.minimum(own[known], others[known])
     usual = _weighted_median(ratio, weight)
     return usual, MAD_TO_SIGMA * _weighted_median(np.abs(ratio - usual), weight), len(ratio)
 
