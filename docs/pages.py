@@ -15,6 +15,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
+_COMMANDS = {"Commands": "commands/index.md"}  # in mkdocs.yml; its pages are known here only
 EXAMPLES = {
     "analyze": ("Where did the step go?", "analyze traces/gpt-tp2-sp"),
     "compare": ("Is TP+SP better than TP here?", "compare traces/gpt-tp2 traces/gpt-tp2-sp"),
@@ -36,6 +37,7 @@ def on_files(files: Files, config: Any) -> Files:
 
     made = {"index.md": _front(), "commands/index.md": _commands(SUMMARIES)}
     made |= {f"commands/{name}.md": _command(name, SUMMARIES[name]) for name in COMMANDS}
+    config["nav"] = [{"Commands": list(made)[1:]} if one == _COMMANDS else one for one in config["nav"]]
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     return files
