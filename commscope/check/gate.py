@@ -76,7 +76,7 @@ def _check_one(
             comparable = False
     else:
         judged, comparable = _against_baseline(sides, context, config, name)
-        rows += judged
+        rows += [*_other_amount(differences), *judged]
         notes = [f"{row.field}: {row.baseline} → {row.candidate}" for row in differences]
     rows = [replace(row, command=row.command or context.command) for row in rows]
     return RunVerdict(
@@ -87,6 +87,24 @@ def _check_one(
         notes=tuple(notes),
         comparable=comparable,
     )
+
+
+_AMOUNT = ("tokens", "model.batch", "model.microbatches")
+
+
+def _other_amount(differences: Sequence[Difference]) -> list[Row]:
+    """The same model in the same layout, fed another amount a step: a change of this program, not another."""
+    amounts = [row for row in differences if row.field in _AMOUNT]
+    others = [row for row in differences if row.breaks and row.field not in (*_AMOUNT, *MACHINE)]
+    layouts = [row for row in differences if row.field.startswith("layout.")]
+    tokens = next((row for row in amounts if row.field == "tokens"), None)
+    if tokens is None or others or layouts or tokens.baseline is None or tokens.candidate is None:
+        return []
+    why = "; ".join(f"{row.field} {row.baseline} → {row.candidate}" for row in amounts if row is not tokens)
+    change = tokens.candidate / tokens.baseline - 1 if tokens.baseline else None
+    old, new = float(tokens.baseline), float(tokens.candidate)
+    budget = "must not change"
+    return [Row("tokens", "error", "changed", old, new, budget, why, "count", "exact", change=change)]
 
 
 def _against_baseline(sides: Sides, context: Context, config: Config, name: str) -> tuple[list[Row], bool]:

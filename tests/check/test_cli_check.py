@@ -216,3 +216,19 @@ def test_a_cause_is_annotated_once(saved: Path, capsys: pytest.CaptureFixture[st
     errors = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::error")]
     assert len(errors) == 1
     assert "more budgets moved with it" in errors[0]
+
+
+def test_another_amount_a_step_is_a_change_of_the_program(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same model in the same layout with four times the batch: exit 1, and the first row says so."""
+    other = tmp_path / "other" / "gpt-tp2"
+    shutil.copytree(TRACES / "gpt-tp2", other, ignore=shutil.ignore_patterns("expected.json"))
+    told = json.loads((other / "run.json").read_text())
+    told["model"]["batch"] *= 4
+    told.pop("digest", None)
+    (other / "run.json").write_text(json.dumps(told))
+    assert check(other, "--baseline", saved, "--format", "json") == 1
+    (verdict,) = json.loads(capsys.readouterr().out)["runs"]
+    assert verdict["rows"][0]["metric"] == "tokens"
+    assert verdict["rows"][0]["why"] == "model.batch 2 → 8"

@@ -163,9 +163,14 @@ def test_a_metric_neither_run_has_is_not_judged_unless_the_user_asks() -> None:
     assert "did you mean memory.peak?" in first(asked).why
 
 
-@pytest.mark.parametrize(
-    "changes", [{"ranks": 4}, {"model": replace(TINY_GPT, layers=3)}, {"model": replace(TINY_GPT, batch=4)}]
-)
+def test_the_same_model_fed_more_a_step_has_changed() -> None:
+    verdict = against([make_analysis(model=replace(TINY_GPT, batch=4))])
+    assert verdict.exit_code == 1
+    assert (first(verdict).metric, first(verdict).status) == ("tokens", "changed")
+    assert "model.batch" in first(verdict).why
+
+
+@pytest.mark.parametrize("changes", [{"ranks": 4}, {"model": replace(TINY_GPT, layers=3)}])
 def test_another_question_cannot_be_checked(changes: dict[str, Any]) -> None:
     verdict = against([make_analysis(**changes)])
     assert (verdict.status, verdict.exit_code) == ("error", 2)
