@@ -95,7 +95,7 @@ def test_annotate_marks_a_profiled_program_and_nothing_else(tmp_path: Path) -> N
     with torch.profiler.profile() as profiler:
         with commscope.annotate(phase="optimizer"), commscope.annotate(layer=2):
             torch.ones(2)
-        with pytest.raises(UsageProblem, match="one of backward, forward"):
+        with pytest.raises(UsageProblem, match="one of backward, decode, forward"):
             commscope.annotate(phase="fwd")
     profiler.export_chrome_trace(str(tmp_path / "trace.json.gz"))
     assert set(ranges_of(tmp_path / "trace.json.gz")) == {"commscope:phase:optimizer", "commscope:layer:2"}
