@@ -104,6 +104,9 @@ def numbered(first: Int64, second: Int64) -> Int64:
     absent = (first < 0) | (second < 0)
     numbers = np.full(len(first), ABSENT, dtype=np.int64)
     if not absent.all():
-        joined = first[~absent] * (int(second.max()) + 1) + second[~absent]
+        place = np.unique(second[~absent], return_inverse=True)[1].reshape(
+            -1
+        )  # a number may be any of 64 bits
+        joined = first[~absent] * (int(place.max()) + 1) + place
         numbers[~absent] = np.unique(joined, return_inverse=True)[1].reshape(-1)
     return numbers
