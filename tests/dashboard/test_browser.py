@@ -158,6 +158,7 @@ def test_a_picked_collective_is_in_the_link_and_narrows_figures_and_table(site: 
         assert set(cells) == {"all_gather"}
         opened.page.focus("input[aria-label='show only phase']")  # the way of the keyboard
         opened.page.keyboard.press("ArrowDown")
+        opened.page.locator("[role=option]:visible").first.wait_for()  # on a busy machine the list is late
         opened.page.keyboard.press("ArrowDown")
         opened.page.keyboard.press("Enter")
         wait_until(opened.page, "/[?&]phase=[a-z]+/.test(location.search)")
