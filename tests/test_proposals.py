@@ -19,7 +19,7 @@ from tests.simulate import World, simulate
 
 
 def simulated(straggler: int | None, style: str = "cuda") -> Analysis:
-    programs = random_programs(Recipe(ranks=3, straggler=straggler, seed=3, overlapped=False))
+    programs = random_programs(Recipe(ranks=3, straggler=straggler, seed=6, overlapped=False))
     ranks = [analyze_rank(trace) for trace in simulate(World(style=style), programs).traces()]
     return join(RunInfo("run", Path("run")), ranks)
 
