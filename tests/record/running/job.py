@@ -30,7 +30,7 @@ def rank(number: int, how: str, folder: str) -> None:
         for _ in range(9):
             step()
             end_step()
-        while how == "listen" and not Path(folder, "stop").exists():
+        while how == "listen":
             step()
             end_step()
             time.sleep(0.01)
