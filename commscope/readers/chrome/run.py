@@ -9,8 +9,9 @@ from pathlib import Path
 from commscope.errors import UnreadableTrace
 from commscope.readers.chrome.peek import Peek, peek
 from commscope.readers.files.containers import packed_in, told_apart
-from commscope.readers.runs.discover import bare_info, numbers_in_names, rank_in_name, rank_said, rank_twice
+from commscope.readers.runs.discover import bare_info, rank_in_name, rank_said, rank_twice
 from commscope.readers.runs.manifest import read_manifest
+from commscope.readers.runs.ranks import every_rank
 from commscope.schema import Source
 from commscope.trace import Gap, ProcessGroup, RankPart, Run, RunInfo
 
@@ -67,37 +68,10 @@ def _parts(
 def _with_ranks(
     found: list[Found], ranks: Mapping[str, int], path: Path
 ) -> tuple[tuple[RankPart, ...], list[Gap]]:
-    gaps: list[Gap] = []
-    told = {item.path: _told(item, ranks) for item in found}
-    unknown = [item for item in found if told[item.path] is None]
-    if unknown and len(found) == 1:
-        told[unknown[0].path] = 0
-        gaps.append(
-            Gap(
-                "rank_unknown",
-                f"{unknown[0].path.name} does not say its rank: taken as rank 0",
-                (0,),
-                cost="matching with other ranks is not possible",
-                hint=f"--rank {unknown[0].path.name}=N",
-            )
-        )
-    elif unknown:
-        numbered = numbers_in_names(item.path for item in unknown) if len(unknown) == len(found) else None
-        if numbered is None:
-            names = ", ".join(item.path.name for item in unknown[:4])
-            raise UnreadableTrace(
-                f"the rank of {len(unknown)} files is not known: {names}",
-                where=str(path),
-                hint=" ".join(f"--rank {item.path.name}=N" for item in unknown[:4]),
-            )
-        told.update(numbered)
-        gaps.append(
-            Gap("rank_from_number", "ranks were taken from the numbers in the files' names", serious=False)
-        )
+    told = [_told(item, ranks) for item in found]
+    known, gaps = every_rank([item.path for item in found], told, path)
     parts: dict[int, RankPart] = {}
-    for item in found:
-        rank = told[item.path]
-        assert rank is not None
+    for item, rank in zip(found, known, strict=True):
         if rank in parts:
             raise rank_twice(rank, parts[rank].path, item.path, path)
         parts[rank] = RankPart(rank, item.path, "kineto")

@@ -50,6 +50,16 @@ def blocks_of(path: Path, damage: Damage) -> Iterator[bytes]:
         raise unreadable(path, error) from error
 
 
+def whole(path: Path, damage: Damage, most_bytes: int) -> bytes | None:
+    """All plain bytes of a file; None where they are more than that."""
+    text = bytearray()
+    for block in blocks_of(path, damage):
+        text += block
+        if len(text) > most_bytes:
+            return None
+    return bytes(text)
+
+
 def unreadable(path: Path, error: OSError) -> UnreadableTrace:
     """The user's error for a file the system refuses."""
     if isinstance(error, PermissionError):

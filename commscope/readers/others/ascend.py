@@ -15,7 +15,7 @@ from commscope.errors import UnreadableTrace
 from commscope.readers.files.blocks import Damage
 from commscope.readers.files.values import as_count, as_text
 from commscope.readers.names.dtypes import canonical_dtype
-from commscope.readers.others.chrome_list import events_of, span_ns
+from commscope.readers.others.chrome_list import arguments_of, events_of, span_ns
 from commscope.readers.others.told import Activity, Member, OtherFormat, Told
 from commscope.schema import EventKind, Source
 from commscope.trace import CommFacts, Gap, Lane
@@ -76,8 +76,7 @@ def _activity(event: dict[str, Any], shows: dict[object, str]) -> Activity | obj
     span, name = span_ns(event), as_text(event.get("name"))
     if span is None or name is None:
         return _BAD
-    args = event.get("args")
-    said = args if isinstance(args, dict) else {}
+    said = arguments_of(event)
     process, thread = str(event.get("pid")), str(event.get("tid"))
     host = Lane(process, thread, label=f"thread {thread}")
     if kind == "device":

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from commscope.errors import UnreadableTrace
-from commscope.readers.files.blocks import Damage, blocks_of
+from commscope.readers.files.blocks import Damage, whole
 from commscope.readers.files.values import json_loose
 
 _LARGEST_BYTES = 4 << 30
@@ -19,16 +19,12 @@ _US = 1_000
 
 def events_of(path: Path, damage: Damage) -> Iterator[dict[str, Any]]:
     """The events in the order of the file; a list that is not closed is read to its last whole event."""
-    text = bytearray()
-    for block in blocks_of(path, damage):
-        text += block
-        if len(text) > _LARGEST_BYTES:
-            raise UnreadableTrace(
-                "the trace is larger than 4 GiB", where=str(path), hint="record fewer steps"
-            )
-    said = _whole(bytes(text))
+    text = whole(path, damage, _LARGEST_BYTES)
+    if text is None:
+        raise UnreadableTrace("the trace is larger than 4 GiB", where=str(path), hint="record fewer steps")
+    said = _whole(text)
     if said is None:
-        said = _salvaged(bytes(text))
+        said = _salvaged(text)
         damage.truncated = damage.truncated or said is not None
     rows = said.get("traceEvents") if isinstance(said, dict) else said
     yield from (row for row in rows or () if isinstance(row, dict))
@@ -45,6 +41,12 @@ def _salvaged(text: bytes) -> Any:
     """A list cut off, or one that ends with a comma as plugins leave it."""
     last = text.rfind(b"}")
     return None if last < 0 else _whole(text[: last + 1] + (b"]" if text.lstrip()[:1] == b"[" else b"]}"))
+
+
+def arguments_of(event: dict[str, Any]) -> dict[str, Any]:
+    """What an event carries beside its times; empty where that is no object."""
+    args = event.get("args")
+    return args if isinstance(args, dict) else {}
 
 
 def time_ns(value: Any) -> int | None:

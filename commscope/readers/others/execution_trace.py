@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from commscope.errors import UnreadableTrace
-from commscope.readers.files.blocks import Damage, blocks_of
+from commscope.readers.files.blocks import Damage, whole
 from commscope.readers.files.values import NOT_JSON, as_count, as_ints, as_text
 from commscope.readers.names.communication import PARAM_COMMS, facts_of
 from commscope.readers.names.dtypes import canonical_dtype
@@ -65,15 +65,13 @@ def tell(path: Path, damage: Damage) -> Told:
 
 
 def _nodes(path: Path, damage: Damage) -> list[dict[str, Any]]:
-    text = bytearray()
-    for block in blocks_of(path, damage):
-        text += block
-        if len(text) > _LARGEST_BYTES:
-            raise UnreadableTrace(
-                "the execution trace is larger than 2 GiB", where=str(path), hint="observe one step"
-            )
+    text = whole(path, damage, _LARGEST_BYTES)
+    if text is None:
+        raise UnreadableTrace(
+            "the execution trace is larger than 2 GiB", where=str(path), hint="observe one step"
+        )
     try:
-        said = msgspec.json.decode(bytes(text))
+        said = msgspec.json.decode(text)
     except NOT_JSON as error:
         raise UnreadableTrace(
             "an execution trace that breaks off or is damaged", where=str(path), hint="observe again"

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from commscope.errors import UnreadableTrace
-from commscope.readers.files.blocks import Damage, blocks_of
+from commscope.readers.files.blocks import Damage, whole
 from commscope.readers.files.values import NOT_JSON, as_count, as_ints, as_text
+from commscope.readers.names.communication import PARAM_COMMS
 from commscope.readers.names.dtypes import canonical_dtype
 from commscope.readers.others.plain_pickle import NotPlain, plain_values
 from commscope.readers.others.told import Activity, Communicator, Member, OtherFormat, Told
@@ -69,13 +70,11 @@ def tell(path: Path, damage: Damage) -> Told:
 
 
 def _decoded(path: Path, damage: Damage) -> dict[str, Any]:
-    text = bytearray()
-    for block in blocks_of(path, damage):
-        text += block
-        if len(text) > _LARGEST_BYTES:
-            raise _refused(path, "it is larger than 1 GiB")
+    text = whole(path, damage, _LARGEST_BYTES)
+    if text is None:
+        raise _refused(path, "it is larger than 1 GiB")
     try:
-        said = plain_values(bytes(text)) if text[:1] == b"\x80" else msgspec.json.decode(bytes(text))
+        said = plain_values(text) if text[:1] == b"\x80" else msgspec.json.decode(text)
     except NotPlain as error:
         raise _refused(path, str(error)) from error
     except NOT_JSON as error:
@@ -131,7 +130,7 @@ def _activity(entry: Any, config: dict[str, tuple[str, tuple[int, ...]]]) -> Act
         dst=dst,
     )
     thread = as_text(entry.get("thread_id")) or "0"
-    return Activity(EventKind.OP, "record_param_comms", at_ns, at_ns, Lane("0", thread), facts)
+    return Activity(EventKind.OP, PARAM_COMMS, at_ns, at_ns, Lane("0", thread), facts)
 
 
 def _group(entry: dict[str, Any]) -> tuple[str | None, str | None]:

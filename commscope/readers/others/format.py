@@ -12,8 +12,9 @@ from commscope.readers.files.blocks import Damage, blocks_of
 from commscope.readers.others.assemble import assembled
 from commscope.readers.others.told import Member, OtherFormat
 from commscope.readers.others.world import World, world_of
-from commscope.readers.runs.discover import bare_info, numbers_in_names, rank_in_name, rank_said, rank_twice
+from commscope.readers.runs.discover import bare_info, rank_in_name, rank_said, rank_twice
 from commscope.readers.runs.manifest import read_manifest
+from commscope.readers.runs.ranks import every_rank
 from commscope.readers.runs.trace_format import TraceFormat
 from commscope.trace import Gap, RankPart, RankTrace, Run, RunInfo
 
@@ -92,33 +93,9 @@ def _parts(
 ) -> tuple[list[tuple[RankPart, _Found]], list[Gap]]:
     """What the user, the file or its name says; else the place in the communicator of all; else numbers."""
     told = [item.rank if item.rank is not None else world.place(item.member) for item in found]
-    gaps: list[Gap] = []
-    if None in told:
-        numbered = numbers_in_names(item.path for item in found)
-        if len(found) == 1:
-            told = [0]
-            gaps.append(
-                Gap("rank_unknown", f"{found[0].path.name} does not say its rank: taken as rank 0", (0,),
-                    cost="matching with other ranks is not possible", hint=f"--rank {found[0].path.name}=N")
-            )  # fmt: skip
-        elif numbered is None or len(numbered) != len(found):
-            lost = [item for item, rank in zip(found, told, strict=True) if rank is None]
-            names = ", ".join(item.path.name for item in lost[:4])
-            raise UnreadableTrace(
-                f"the rank of {len(lost)} files is not known: {names}",
-                where=str(path),
-                hint=" ".join(f"--rank {item.path.name}=N" for item in lost[:4]),
-            )
-        else:
-            told = [numbered[item.path] for item in found]
-            gaps.append(
-                Gap(
-                    "rank_from_number", "ranks were taken from the numbers in the files' names", serious=False
-                )
-            )
+    ranks, gaps = every_rank([item.path for item in found], told, path)
     parts: dict[int, tuple[RankPart, _Found]] = {}
-    for item, rank in zip(found, told, strict=True):
-        assert rank is not None
+    for item, rank in zip(found, ranks, strict=True):
         if rank in parts and _is_same(parts[rank][1].member, item.member):
             first = parts[rank][0].path.name
             message = f"{item.path.name} tells what {first} tells: read once"

@@ -17,13 +17,13 @@ import msgspec
 from commscope.errors import UnreadableTrace
 from commscope.readers.files.blocks import Damage, blocks_of
 from commscope.readers.files.values import NOT_JSON, as_count, as_int, as_text
+from commscope.readers.others.operation import ends_of, operation
 from commscope.readers.others.told import Activity, Communicator, Member, OtherFormat, Told
-from commscope.schema import EventKind, Source
+from commscope.schema import Source
 from commscope.trace import CommFacts, Gap, Lane
 
 _LONGEST_LINE = 4 << 20
 _US = 1_000
-_CALL = "record_param_comms"
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -94,17 +94,11 @@ class _Lines:
             return
         facts = _facts(key, name, perf, communicator)
         lane = Lane(str(as_count(self.metadata.get("pid")) or 0), communicator.name, 0, 0, communicator.name)
-        kernels = _kernel_times_ns(perf)
-        if kernels is not None:
-            how = "_".join(str(perf[k]) for k in ("coll_algo", "coll_proto") if as_text(perf.get(k)))
-            spoken = f"ncclKernel_{name}_{how}".rstrip("_")
-            activity = Activity(EventKind.KERNEL, spoken, *kernels, lane, facts)
-        else:
-            self.untimed += 1
-            at_ns = (as_count(self.metadata.get("dump_timestamp_us")) or 0) * _US
-            host = Lane(lane.process, lane.thread, label=lane.label)
-            activity = Activity(EventKind.OP, _CALL, at_ns, at_ns, host, facts)
-        self.calls.append(_Call(communicator, activity))
+        words = (name, *(str(perf[k]) for k in ("coll_algo", "coll_proto") if as_text(perf.get(k))))
+        kernels_ns = _kernel_times_ns(perf)
+        at_ns = (as_count(self.metadata.get("dump_timestamp_us")) or 0) * _US
+        self.untimed += kernels_ns is None
+        self.calls.append(_Call(communicator, operation(words, lane, facts, kernels_ns, (at_ns, at_ns))))
 
     def told(self) -> Told:
         """Ranks: one a file, or one a place where the process drives several devices."""
@@ -150,15 +144,15 @@ def _communicator(header: dict[str, Any]) -> Communicator | None:
 def _facts(key: str, name: str, perf: dict[str, Any], one: Communicator) -> CommFacts:
     """Sizes as NCCL counts them: the shard for all_gather and reduce_scatter."""
     peer = as_count(perf.get("p2p_peer"))
-    is_recv = name.lower().startswith("recv")
+    src, dst = (None, None) if key == "coll" else ends_of(name, one.place, peer)
     return CommFacts(
         collective=name,
         group=one.name,
         group_description=one.description or None,
         group_size=one.size,
         seq=as_count(perf.get("coll_sn")) if key == "coll" else None,
-        src=None if key == "coll" else peer if is_recv else one.place,
-        dst=None if key == "coll" else one.place if is_recv else peer,
+        src=src,
+        dst=dst,
         message_bytes=as_count(perf.get(f"{key}_msg_size_bytes")),
     )
 

@@ -14,9 +14,10 @@ from commscope.errors import UnreadableTrace
 from commscope.readers.files.blocks import Damage
 from commscope.readers.files.values import as_count, as_text
 from commscope.readers.names.dtypes import canonical_dtype
-from commscope.readers.others.chrome_list import events_of, time_ns
+from commscope.readers.others.chrome_list import arguments_of, events_of, time_ns
+from commscope.readers.others.operation import ends_of, operation
 from commscope.readers.others.told import Activity, Communicator, Member, OtherFormat, Told
-from commscope.schema import EventKind, Source
+from commscope.schema import Source
 from commscope.trace import CommFacts, Gap, Lane
 
 _CALLS = ("COLL", "P2P")
@@ -67,8 +68,7 @@ class _Nested:
             self.channels[-1] = (self.channels[-1][0], time_ns(event.get("ts")))
 
     def _close(self, begin: dict[str, Any], end: dict[str, Any]) -> None:
-        args = begin.get("args")
-        said = args if isinstance(args, dict) else {}
+        said = arguments_of(begin)
         name, group, place = (
             as_text(begin.get("name")),
             as_text(said.get("CommHash")),
@@ -82,22 +82,14 @@ class _Nested:
         stops = [stop for _, stop in self.channels if stop is not None]
         lane = Lane(str(as_count(begin.get("pid")) or 0), group, 0, 0, group)
         facts = _facts(name, said, group, place)
-        if starts and stops and max(stops) >= min(starts):
-            spoken = "_".join(
-                [
-                    "ncclKernel",
-                    name,
-                    *(str(said[key]) for key in ("Algorithm", "Protocol") if as_text(said.get(key))),
-                ]
-            )
-            activity = Activity(EventKind.KERNEL, spoken, min(starts), max(stops), lane, facts)
-        else:
-            self.untimed += 1
-            host = Lane(lane.process, lane.thread, label=lane.label)
-            activity = Activity(
-                EventKind.OP, "record_param_comms", at, time_ns(end.get("ts")) or at, host, facts
-            )
-        self.calls.append((Communicator(group, 0, place), activity))
+        is_timed = bool(starts and stops) and max(stops) >= min(starts)
+        kernels_ns = (min(starts), max(stops)) if is_timed else None
+        self.untimed += not is_timed
+        words = (name, *(str(said[key]) for key in ("Algorithm", "Protocol") if as_text(said.get(key))))
+        called_ns = (at, time_ns(end.get("ts")) or at)
+        self.calls.append(
+            (Communicator(group, 0, place), operation(words, lane, facts, kernels_ns, called_ns))
+        )
 
     def told(self) -> Told:
         """A process writes for one rank."""
@@ -117,7 +109,7 @@ def _facts(name: str, said: dict[str, Any], group: str, place: int) -> CommFacts
     count = as_count(said.get("Count"))
     plain = name.lower()
     peer = as_count(said.get("Peer"))
-    is_p2p, is_recv = peer is not None, plain.startswith("recv")
+    src, dst = (None, None) if peer is None else ends_of(name, place, peer)
     return CommFacts(
         collective=name,
         in_elements=count if plain != "reducescatter" else None,
@@ -125,8 +117,8 @@ def _facts(name: str, said: dict[str, Any], group: str, place: int) -> CommFacts
         dtype=canonical_dtype((as_text(said.get("Datatype")) or "").removeprefix("nccl")) or None,
         group=group,
         seq=as_count(said.get("SeqNum")),
-        src=None if not is_p2p else peer if is_recv else place,
-        dst=None if not is_p2p else place if is_recv else peer,
+        src=src,
+        dst=dst,
     )
 
 

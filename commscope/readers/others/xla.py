@@ -15,7 +15,7 @@ from typing import Any
 from commscope.errors import UnreadableTrace
 from commscope.readers.files.blocks import Damage
 from commscope.readers.files.values import as_count, as_text
-from commscope.readers.others.chrome_list import events_of, span_ns
+from commscope.readers.others.chrome_list import arguments_of, events_of, span_ns
 from commscope.readers.others.told import Activity, Member, OtherFormat, Told
 from commscope.schema import EventKind, Source
 from commscope.trace import CommFacts, Gap, Lane
@@ -76,8 +76,7 @@ class _Lanes:
         """From the names of processes and threads."""
         devices, others = {}, set()
         for event in events:
-            args = event.get("args")
-            name = str(args.get("name", "")) if isinstance(args, dict) else ""
+            name = str(arguments_of(event).get("name", ""))
             pid = str(event.get("pid"))
             found = _DEVICE.match(name)
             if event.get("name") == "process_name" and found is not None:
@@ -88,8 +87,7 @@ class _Lanes:
 
     def device(self, event: dict[str, Any]) -> int | None:
         """The device an operation ran on; None for what is none."""
-        args = event.get("args")
-        said = args if isinstance(args, dict) else {}
+        said = arguments_of(event)
         name = str(event.get("name", ""))
         if self.devices:
             pid = str(event.get("pid"))
@@ -103,8 +101,7 @@ def _operation(event: dict[str, Any], device: int) -> Activity | None:
     span, name = span_ns(event), as_text(event.get("name"))
     if span is None or name is None:
         return None
-    args = event.get("args")
-    said = args if isinstance(args, dict) else {}
+    said = arguments_of(event)
     thread = str(event.get("tid"))
     lane = Lane(str(event.get("pid")), thread, device, as_count(event.get("tid")) or 0, f"device {device}")
     hlo = as_text(said.get("hlo_op")) or name
