@@ -11,19 +11,19 @@ from commscope.report.sections import Section, Table
 _NUMERIC = re.compile(r"^(?:[-+±<>≤≥~]|&lt;)*[\d.,]+(\s?(%|[a-zA-Z/]{1,4}))?( .*)?$|^-$|^not captured$")
 
 
-class Told(str):
+class Rendered(str):
     """Plain text with the sections it was made of: a terminal lays them out by its own width."""
 
     __slots__ = ("sections",)
     sections: tuple[Section, ...]
 
 
-def text(sections: Sequence[Section]) -> Told:
+def text(sections: Sequence[Section]) -> Rendered:
     """Aligned columns, as wide as they are."""
     shown = [_dressed(section, printable) for section in sections]
-    told = Told("\n\n".join("\n".join(_text_section(section)) for section in shown) + "\n")
-    told.sections = tuple(shown)
-    return told
+    rendered = Rendered("\n\n".join("\n".join(_text_section(section)) for section in shown) + "\n")
+    rendered.sections = tuple(shown)
+    return rendered
 
 
 def markdown(sections: Sequence[Section]) -> str:
